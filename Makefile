@@ -1,0 +1,48 @@
+# make demo: environment, sample city, pipeline, dashboard.  make test: environment, services, whole suite.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+CITY ?= luqiao
+PORT ?= 8050
+SCALE ?= 1
+ONCE ?=
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_WORKERS ?= auto
+
+help:
+	@echo "make demo [CITY=luqiao|boston] [ONCE=1] [PORT=8050]   sample city, pipeline, dashboard on http://127.0.0.1:8050"
+	@echo "make test      whole suite      make check   ruff, mypy --strict, import-linter"
+	@echo "make accept    checks that need ../shared      make setup   only the environment"
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml constraints.txt tools/system-packages
+	bash tools/system-packages venv
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: setup
+	$(BIN)/cloudmap demo $(CITY) --port $(PORT) --scale $(SCALE) $(if $(ONCE),--once)
+
+test: setup
+	bash tools/system-packages test
+	$(MAKE) --no-print-directory check
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile tests
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+accept: setup
+	@test -d ../shared || { echo "make accept needs ../shared (the project's shared data)"; exit 1; }
+	$(BIN)/python -m pytest -q tests/accept --accept
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: help setup demo test check accept format
