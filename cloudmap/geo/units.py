@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from cloudmap.errors import BoundaryError
@@ -119,7 +120,7 @@ class Units:
         frame = self.frame(level, kind)
         changes = sorted({stamp.date() for name in ("valid_from", "valid_to") for stamp in frame[name].dropna()})
         edges: list[date | None] = [None, *changes, None]
-        return list(zip(edges[:-1], edges[1:], strict=True))
+        return list(pairwise(edges))
 
     @property
     def levels(self) -> tuple[str, ...]:
@@ -149,7 +150,8 @@ class Units:
         if not self.levels:
             raise BoundaryError("base map: no level of kind partition, so the city has no outline. Add [[units]] to the city file")
         geometry = self.frame(self.levels[0]).geometry
-        return geometry[geometry.notna()].union_all()
+        outline: BaseGeometry = geometry[geometry.notna()].union_all()
+        return outline
 
     def __iter__(self) -> Iterator[tuple[str, str, GeoDataFrame]]:
         for (level, kind), frame in self.frames.items():
