@@ -1,1 +1,1 @@
-"""publish."""
+"""What leaves the system as files: layers, maps, figures and briefings; everything is read through `access.reader.Reader`."""
