@@ -55,7 +55,7 @@ class Locator:
     levels : tuple of str
         Partition levels, coarse to fine.
     unit_codes : dict of level to object array of str
-        Codes of each level, sorted, over all dated versions.
+        Codes of each level, sorted, over all dated versions; units without a shape can be named though no point lies in them.
 
     Raises
     ------
@@ -76,7 +76,7 @@ class Locator:
         bounds = np.array([frame.total_bounds for frame in frames.values()])
         extent = (*bounds[:, :2].min(axis=0), *bounds[:, 2:].max(axis=0))
         self.grid = Grid.over(extent, size)
-        self.unit_codes = {level: np.array(sorted(set(frame["code"])), dtype=object) for level, frame in frames.items()}
+        self.unit_codes = {level: np.array(sorted(set(units.frame(level)["code"])), dtype=object) for level in self.levels}
         self._versions = {level: _Versions(frame, units.periods(level)) for level, frame in frames.items()}
         self._rasters: dict[tuple[str, int], tuple[LabelRaster, npt.NDArray[np.int32]]] = {}
         self._outlines: dict[str, BaseGeometry] = {}
@@ -213,6 +213,8 @@ class _Versions:
         self._frame = frame
         self._periods = periods
         filled = [number for number, (start, _) in enumerate(periods) if in_force(frame, start).any()]
+        if not filled:
+            raise BoundaryError(f"base map: level {frame['level'].iloc[0]}: no unit is ever in force; look at valid_from and valid_to")
         self._starts = np.array([start for start, _ in periods[1:]], dtype="datetime64[D]")
         self._serves = np.array([min(filled, key=lambda one: (abs(one - number), -one)) for number in range(len(periods))])
         self.newest = int(filled[-1])
