@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import shapely
+from shapely.geometry.base import BaseGeometry, BaseMultipartGeometry
 
 from cloudmap.errors import BoundaryError
 
@@ -80,7 +81,7 @@ class LabelRaster:
     Parameters
     ----------
     shapes : array of shapely polygons or multipolygons, shape (n,)
-        The lower position wins where several cover a point. They are prepared in place.
+        The lower position wins where several cover a point. Of a collection only the polygons count.
     grid : Grid
         The raster; it has to reach over all shapes.
     labels : int array, shape (size, size), optional
@@ -94,9 +95,9 @@ class LabelRaster:
 
     def __init__(self, shapes: npt.NDArray[np.object_], grid: Grid, labels: IntArray | None = None) -> None:
         self.grid = grid
-        self.shapes = shapes
-        self._tree = shapely.STRtree(shapes)
-        shapely.prepare(shapes)
+        self.shapes = np.array([_ground(shape) for shape in shapes], dtype=object)
+        self._tree = shapely.STRtree(self.shapes)
+        shapely.prepare(self.shapes)
         self.labels: IntArray = self._draw() if labels is None else labels
 
     def codes(self, x: FloatArray, y: FloatArray, at: npt.NDArray[np.int64] | None = None) -> npt.NDArray[np.int32]:
@@ -153,6 +154,21 @@ class LabelRaster:
         y = self.grid.south + (row + 0.5) * self.grid.step_y
         label_of[1:] = self.exact(x, y)
         return np.take(label_of, component)
+
+
+def _ground(shape: BaseGeometry) -> BaseGeometry:
+    """Take the polygons out of a collection: the lines and points that mending leaves in it hold no ground."""
+    if not isinstance(shape, shapely.GeometryCollection):
+        return shape
+    polygons: list[BaseGeometry] = []
+    waiting: list[BaseGeometry] = [shape]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, BaseMultipartGeometry):
+            waiting.extend(part.geoms)
+        elif isinstance(part, shapely.Polygon):
+            polygons.append(part)
+    return shapely.union_all(polygons)
 
 
 def _touched(shapes: npt.NDArray[np.object_], grid: Grid) -> npt.NDArray[np.bool_]:

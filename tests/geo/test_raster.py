@@ -90,6 +90,15 @@ def test_the_lower_position_wins_on_a_shared_edge_and_in_an_overlap():
     assert raster.codes(np.array([1.0, 0.5, 1.5]), np.array([0.5, 0.5, 0.5])).tolist() == [0, 1, 0]
 
 
+def test_of_a_collection_only_the_polygons_count():
+    line, pair = shapely.LineString([(0, 3), (4, 3)]), shapely.MultiPolygon([shapely.box(0, 0, 1, 2), shapely.box(2, 0, 3, 2)])
+    shapes = np.array([shapely.GeometryCollection([line, shapely.GeometryCollection([pair])])], dtype=object)
+    raster = LabelRaster(shapes, Grid.over(shapely.total_bounds(shapes), 128))
+    x, y = on_and_off_edges(np.array([pair], dtype=object), np.random.default_rng(0), 200)
+    np.testing.assert_array_equal(raster.codes(x, y), by_hand([pair], x, y))
+    assert raster.codes(np.array([2.0]), np.array([3.0])).tolist() == [-1]
+
+
 def test_nowhere_is_in_no_shape():
     raster = LabelRaster(np.array([shapely.box(0, 0, 1, 1)], dtype=object), Grid.over((0, 0, 1, 1), 16))
     x, y = np.array([np.nan, np.inf, -np.inf, 1e300, 0.5, 0.5]), np.array([0.5, 0.5, 0.5, 0.5, np.nan, 0.5])
