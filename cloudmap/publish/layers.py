@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from cloudmap.access.reader import Reader
 
-What = Literal["cells", "hotspots", "units", "reports", "quarantine"]
-
 FORMATS: Final[dict[str, tuple[str, ...]]] = {
     "cells": (".gpkg", ".geojson", ".parquet", ".csv", ".xlsx"),
     "hotspots": (".gpkg", ".geojson", ".parquet", ".csv", ".xlsx"),
@@ -32,7 +30,7 @@ FORMATS: Final[dict[str, tuple[str, ...]]] = {
 
 def export(
     reader: Reader,
-    what: What,
+    what: str,
     path: str | Path,
     *,
     category: str = "ALL",

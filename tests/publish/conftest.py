@@ -1,11 +1,9 @@
-"""Readers over made-up numbers, and an audit log that is only listened to."""
+"""Readers over made-up numbers, and the audit log that their city keeps."""
 
 from __future__ import annotations
 
-import sys
+import json
 from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,9 +12,11 @@ from tests.publish.fake_reader import FakeReader
 
 
 @pytest.fixture
-def fake(tmp_path: Path) -> Callable[..., FakeReader]:
+def fake(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., FakeReader]:
+    folder = tmp_path_factory.mktemp("city")
+
     def make(**settings: Any) -> FakeReader:
-        return FakeReader(tmp_path, **settings)
+        return FakeReader(folder, **settings)
 
     return make
 
@@ -26,11 +26,12 @@ def reader(fake: Callable[..., FakeReader]) -> FakeReader:
     return fake()
 
 
-@pytest.fixture(autouse=True)
-def audited(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
-    """Collect what would be written to the audit log: (action, detail)."""
-    heard: list[tuple[str, dict[str, Any]]] = []
-    listener = ModuleType("cloudmap.access.audit")
-    listener.record = lambda city, action, **detail: heard.append((action, detail))  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "cloudmap.access.audit", listener)
-    return heard
+@pytest.fixture
+def audited(reader: FakeReader) -> Callable[[], list[dict[str, Any]]]:
+    """Read the city's audit log: action and details of every line."""
+
+    def lines() -> list[dict[str, Any]]:
+        log = reader.city.folder / "audit.log"
+        return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
+
+    return lines

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import geopandas as gpd
@@ -14,6 +13,7 @@ import numpy as np
 import polars as pl
 from shapely.geometry import LineString, Polygon, box
 
+from cloudmap.access.audience import Audience
 from cloudmap.access.views import Category, PlaceLayer
 from cloudmap.analytics.periods import Period, parse_period
 from cloudmap.analytics.result import Result
@@ -41,7 +41,7 @@ class FakeReader:
     asked: list[tuple[str, str, str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.audience = SimpleNamespace(kind="outside" if self.outside else "internal", restricted=False)
+        self.audience = Audience("outside" if self.outside else "internal")
         self.city = City(
             folder=self.folder,
             city=CitySection(name_zh="路桥区", name_en="Luqiao District", code="331004", schematic=self.schematic),

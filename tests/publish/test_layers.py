@@ -50,7 +50,7 @@ def test_every_format_holds_what_the_reader_gave(what, suffix, reader, tmp_path,
         assert rows.height == reader.all_reports().height
     else:
         assert rows.columns == ["file", "line_no", "source_id", "field", "rule", "detail", "value"]
-    assert [(action, detail["what"], detail["rows"]) for action, detail in audited] == [("export", what, rows.height)]
+    assert [(one["action"], one["details"]["what"], one["details"]["rows"]) for one in audited()] == [("export", what, rows.height)]
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
 
 
@@ -119,7 +119,7 @@ def test_rows_of_single_reports_do_not_leave(what, fake, tmp_path, audited):
     with pytest.raises(AccessError):
         export(fake(outside=True), what, tmp_path / "r.csv")
     assert list(tmp_path.iterdir()) == []
-    assert audited == []
+    assert audited() == []
 
 
 def test_a_restricted_report_with_a_point_is_never_written(reader, tmp_path, monkeypatch):
