@@ -47,20 +47,22 @@ def find_records(  # noqa: PLR0912, PLR0915  # one state machine: parted, each b
     separator : int
         Byte between cells.
     cell_max : int
-        Longer cells (bytes, with their quotes) are flagged LONG.
-    records : int64, shape (newlines + 1, 6), filled
-        start, end (without line end), first line, last line (both from 0), cells, flags.
+        Cells of as many bytes (with their quotes) or more are flagged LONG.
+    records : int64, shape (capacity, 6), filled
+        start, end (without line end), first line, last line (both from 0), cells, flags. Once full, the scan stops.
 
     Returns
     -------
     records_n, consumed bytes, consumed lines, line of an open quote (-1 where none)
-        What follows `consumed` is a record whose quote is still open.
+        What follows `consumed` was not looked at, or is a record whose quote is still open.
     """
     size = data.shape[0]
     found = 0
     line = 0
     i = 0
     while i < size:
+        if found == records.shape[0]:
+            return found, i, line, -1
         start = i
         first_line = line
         cells = 1
@@ -70,7 +72,7 @@ def find_records(  # noqa: PLR0912, PLR0915  # one state machine: parted, each b
         while i < size:
             byte = data[i]
             if byte == separator:
-                if i - cell > cell_max:
+                if i - cell >= cell_max:
                     flags |= LONG
                 cells += 1
                 i += 1
@@ -111,7 +113,7 @@ def find_records(  # noqa: PLR0912, PLR0915  # one state machine: parted, each b
         end = i
         if end > start and data[end - 1] == _RETURN:
             end -= 1
-        if end - cell > cell_max:
+        if end - cell >= cell_max:
             flags |= LONG
         i += 1
         if end > start:
