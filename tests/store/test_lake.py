@@ -1,0 +1,223 @@
+"""What is the lake's own: its files, its catalog, and what it says when they are not what they should be."""
+
+import os
+import shutil
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from cloudmap.city import City, CitySection, StoreSection
+from cloudmap.errors import SchemaError, StoreError
+from cloudmap.schema import Column, Table
+from cloudmap.store import open_store
+from cloudmap.store.lake import Lake
+from tests.store.facts import ids, key, load, rejected, reports
+
+
+def _city(folder: Path, url: str = "store") -> City:
+    return City(folder=folder, city=CitySection(name_zh="三方", name_en="Squares", code="999001"), store=StoreSection(url=url))
+
+
+def _parts(lake: Lake) -> list[Path]:
+    return sorted((lake.folder / "loads").rglob("reports-*.parquet"))
+
+
+def test_a_missing_store_is_not_made_in_silence_and_the_command_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=rf"no store at {tmp_path}/store\. Make one with `cloudmap load {tmp_path}`"):
+        open_store(_city(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+    made = open_store(_city(tmp_path), create=True)
+    load(Lake(tmp_path / "store", made._book, {}), "a", reports(range(2)))
+    assert len(open_store(_city(tmp_path)).loads()) == 1
+    assert len(open_store(_city(tmp_path), create=True).loads()) == 1
+
+
+def test_a_city_store_knows_its_columns_before_the_first_load(tmp_path: Path) -> None:
+    got = open_store(_city(tmp_path), create=True).read("reports", ["report_id", "cell_9"])
+    assert got.schema == pl.Schema({"report_id": pl.String(), "cell_9": pl.Int64(), "load_seq": pl.Int64()})
+
+
+def test_an_unknown_kind_of_store_is_refused_without_telling_its_password(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="postgresql://") as caught:
+        open_store(_city(tmp_path, "postgresql://me:secret@host/db"))
+    assert "secret" not in str(caught.value)
+
+
+def test_known_tables_are_checked_and_cast(tmp_path: Path) -> None:
+    known = Table("notes", "", "", (Column("line_no", pl.Int64(), "", ""), Column("rule", pl.String(), "", "")))
+    lake = Lake.open(tmp_path / "store", tables={"notes": known}, create=True)
+    with lake.draft(key("a")) as draft:
+        with pytest.raises(SchemaError, match=r"table notes: column\(s\) rule missing"):
+            draft.write("notes", rejected(1).drop("rule"))
+        with pytest.raises(SchemaError, match=r"unknown column\(s\) more"):
+            draft.write("notes", rejected(1).with_columns(more=1))
+        draft.write("notes", rejected(1).with_columns(pl.col("line_no").cast(pl.Int32)))
+        draft.commit({})
+    assert lake.read("notes").schema["line_no"] == pl.Int64
+
+
+def test_one_load_is_read_without_any_join(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    load(lake, "a", reports(range(4)))
+    load(lake, "b", reports(range(4), source="hall"))
+    monkeypatch.setattr(pl.LazyFrame, "join", lambda *_, **__: pytest.fail("disjoint loads were joined"))
+    assert lake.read("reports").height == 8
+
+
+def test_a_flipped_byte_is_found_and_the_file_named(lake: Lake) -> None:
+    load(lake, "a", reports(range(400)))
+    part = _parts(lake)[0]
+    content = bytearray(part.read_bytes())
+    content[len(content) // 3] ^= 0x10
+    part.write_bytes(content)
+    with pytest.raises(StoreError, match=rf"{part}: SHA-256 .* damaged or changed"):
+        lake.read("reports")
+
+
+def test_a_shortened_file_is_found(lake: Lake) -> None:
+    load(lake, "a", reports(range(400)))
+    part = _parts(lake)[0]
+    lake.read("reports")
+    part.write_bytes(part.read_bytes()[:-9])
+    with pytest.raises(StoreError, match="written with"):
+        lake.read("reports")
+
+
+def test_a_missing_file_is_named(lake: Lake) -> None:
+    load(lake, "a", reports(range(4)))
+    _parts(lake)[0].unlink()
+    with pytest.raises(StoreError, match=r"missing, though the catalog names it\. Put it back from a backup"):
+        lake.read("reports")
+
+
+def test_a_damaged_result_is_found(lake: Lake) -> None:
+    lake.save_result("cube", "k", reports(range(4)), {})
+    file = next((lake.folder / "results").iterdir())
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+    with pytest.raises(StoreError, match="analyse"):
+        lake.result("cube")
+    file.unlink()
+    with pytest.raises(StoreError, match="missing"):
+        lake.result("cube")
+
+
+def test_a_damaged_catalog_is_named(lake: Lake) -> None:
+    (lake.folder / "catalog.sqlite").write_bytes(b"not a database at all" * 100)
+    with pytest.raises(StoreError, match="The catalog is damaged"):
+        Lake.open(lake.folder)
+
+
+def test_a_file_of_another_program_is_no_catalog(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    sqlite3.connect(tmp_path / "store" / "catalog.sqlite").execute("CREATE TABLE birds (name)").connection.close()
+    with pytest.raises(StoreError, match="not a catalog of cloudmap"):
+        Lake.open(tmp_path / "store", create=True)
+
+
+def test_fault_86_older_program_refuses_a_newer_store(lake: Lake) -> None:
+    load(lake, "a", reports(range(2)))
+    connection = sqlite3.connect(lake.folder / "catalog.sqlite")
+    connection.execute("UPDATE about SET value = '99' WHERE name = 'schema_version'")
+    connection.commit()
+    connection.close()
+    for create in (False, True):
+        with pytest.raises(StoreError, match=r"schema version 99, this cloudmap knows 1: .* newer version\. Upgrade cloudmap"):
+            Lake.open(lake.folder, create=create)
+
+
+@pytest.fixture
+def plain_user(tmp_path: Path) -> Iterator[None]:
+    """Make the test's folder read-only, and lose root's right to write in it all the same."""
+    is_root = os.geteuid() == 0
+    modes = {folder: folder.stat().st_mode & 0o7777 for folder in tmp_path.parents if is_root}
+    modes = {folder: mode for folder, mode in modes.items() if mode & 0o005 != 0o005}
+    for folder, mode in modes.items():
+        folder.chmod(mode | 0o055)
+    tmp_path.chmod(0o555)
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+        for folder, mode in modes.items():
+            folder.chmod(mode)
+        for folder in (tmp_path, *(path for path in tmp_path.rglob("*") if path.is_dir())):
+            folder.chmod(0o755)
+
+
+def _read_only(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+
+
+@pytest.fixture
+def frozen(lake: Lake) -> Lake:
+    load(lake, "a", reports(range(4)))
+    load(lake, "b", reports(range(2, 6)))
+    lake.save_result("cube", "k", reports(range(2)), {})
+    _read_only(lake.folder)
+    return lake
+
+
+def test_fault_75_read_only_store_is_read_and_every_write_is_refused(frozen: Lake, plain_user: None) -> None:
+    lake = Lake.open(frozen.folder)
+    assert sorted(ids(lake.read("reports"))) == list(range(6))
+    assert lake.result("cube") is not None
+    writes = [
+        lambda: load(lake, "c", reports(range(2))),
+        lambda: lake.undo(1),
+        lambda: lake.save_result("cube", "k2", reports(range(2)), {}),
+        lambda: lake.remember("pile_ups", rejected(1)),
+        lake.compact,
+    ]
+    for write in writes:
+        with pytest.raises(StoreError, match=r"read-only for this user\. Give write permission"):
+            write()
+    assert len(lake.loads()) == 2
+    assert not lake.loads()[0].undone
+
+
+def test_fault_75_a_store_cannot_be_made_in_a_read_only_folder(tmp_path: Path, plain_user: None) -> None:
+    with pytest.raises(StoreError, match="read-only for this user"):
+        Lake.open(tmp_path / "store", create=True)
+
+
+def test_fault_78_a_read_during_loads_sees_one_snapshot(lake: Lake) -> None:
+    """Every load replaces all reports; a read that mixed two loads would show two categories, or not ten rows."""
+    load(lake, "start", reports(range(10), category="SA00"))
+    done = threading.Event()
+    seen: list[tuple[int, int]] = []
+
+    def look() -> None:
+        while not done.is_set():
+            got = lake.read("reports")
+            seen.append((got.height, got["category_code"].n_unique()))
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    for number in range(1, 16):
+        load(lake, f"n{number}", reports(range(10), category=f"SA{number:02d}"))
+    done.set()
+    reader.join()
+    assert len(seen) > 3
+    assert set(seen) == {(10, 1)}
+
+
+def test_a_sweep_frees_what_nobody_names_and_leaves_a_living_writer_alone(lake: Lake) -> None:
+    load(lake, "a", reports(range(4)))
+    dead = lake.folder / "loads" / "dead"
+    shutil.copytree(_parts(lake)[0].parent, dead)
+    stray = lake.folder / "results" / "stray.parquet"
+    stray.write_bytes(b"12345")
+    with lake.draft(key("b")) as draft:
+        assert not dead.exists(), "beginning a load sweeps the loads that died"
+        draft.write("reports", reports(range(10, 12)))
+        assert Lake.open(lake.folder).compact() == 5
+        draft.commit({})
+    assert not stray.exists()
+    assert lake.read("reports").height == 6
