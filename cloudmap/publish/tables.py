@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from cloudmap.errors import AccessError, AnalysisError, SchemaError
+from cloudmap.schema import Column, Table
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -18,6 +19,31 @@ if TYPE_CHECKING:
     from cloudmap.publish.legend import Measure
 
 QUARANTINE_COLUMNS: Final = ("file", "line_no", "source_id", "field", "rule", "detail", "value")
+PLACES: Final = Table(
+    "places",
+    "exported layers of cells and units: one row per place, for one category and period",
+    "导出的地点图层",
+    (
+        Column("place", pl.String(), "unit code, or the H3 cell as a hexadecimal string", "地点编号"),
+        Column("name", pl.String(), "name of the unit; the H3 id for cells", "名称"),
+        Column("parent", pl.String(), "code of the unit above, where the base map names it", "上级单元代码"),
+        Column("category_code", pl.String(), "category or group that is counted, or ALL", "类别代码"),
+        Column("first_on", pl.String(), "first day of the period, local", "时段首日"),
+        Column("last_on", pl.String(), "last day of the period, local", "时段末日"),
+        Column("n", pl.Int64(), "matters; beside p, q, ratio and expected those of scored categories, otherwise all", "件数"),
+        Column("neighbourhood_n", pl.Int64(), "matters of the place and its neighbours: the sum that is tested", "含邻格件数"),
+        Column("z", pl.Float64(), "standardised Gi*, for comparison only", "z 值（仅供对照）"),
+        Column("p", pl.Float64(), "exact one-sided p of Gi*", "p 值"),
+        Column("q", pl.Float64(), "p adjusted by Benjamini-Hochberg over the layer's places", "q 值"),
+        Column("class", pl.String(), "hot or not_significant", "判定"),
+        Column("expected", pl.Float64(), "exposure times the rate of the whole city", "期望件数"),
+        Column("ratio", pl.Float64(), "n divided by expected", "与期望之比"),
+        Column("masked", pl.Boolean(), "true where the numbers are too small for the audience; they are then missing", "是否屏蔽"),
+        Column("area_m2", pl.Float64(), "area", "面积", "m2"),
+    ),
+)
+"""Columns of a place table without its geometry; a layer has those that its measure brings."""
+
 _WHOLE: Final = ("n", "neighbourhood_n")
 
 

@@ -61,6 +61,14 @@ def test_a_rerun_gives_the_same_bytes(what, suffix, fake, tmp_path):
     assert first == second
 
 
+@pytest.mark.parametrize("exposure", ["none", "population"])
+@pytest.mark.parametrize("measure", ["count", "hotspot"])
+def test_every_exported_column_is_in_the_dictionary(measure, exposure, fake):
+    known = list(tables.PLACES.dtypes)
+    frame = tables.place_table(fake(exposure_kind=exposure), "cell_9", measure=measure)
+    assert list(frame.columns[:-1]) == [name for name in known if name in frame.columns]
+
+
 def test_h3_ids_stay_whole_numbers_in_csv(reader, tmp_path):
     rows = pl.read_csv(export(reader, "reports", tmp_path / "r.csv"))
     given_ids = reader.all_reports()["cell_9"].drop_nulls().to_list()
