@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,7 @@ from cloudmap.errors import CoordinateError
 from cloudmap.ingest.crs_names import CGCS2000, OBFUSCATED, WGS84, normalise_crs
 
 if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
     from pyproj import Transformer
 
 Floats = NDArray[np.float64]
@@ -118,6 +119,41 @@ def to_wgs84(x: ArrayLike, y: ArrayLike, crs: str) -> tuple[Floats, Floats]:
     lost = ~(np.isfinite(lon) & np.isfinite(lat))
     lon[lost], lat[lost] = np.nan, np.nan
     return lon, lat
+
+
+def frame_to_wgs84(frame: GeoDataFrame, crs: str) -> GeoDataFrame:
+    """Bring the shapes of a frame to WGS84.
+
+    Parameters
+    ----------
+    frame : GeoDataFrame
+        Shapes in `crs`; its own `crs` attribute is not looked at, since gcj02 and bd09 have no code.
+    crs : str
+        As for `to_wgs84`.
+
+    Returns
+    -------
+    GeoDataFrame
+        A copy in EPSG:4326. Shapes that the conversion made invalid are mended.
+
+    Raises
+    ------
+    CoordinateError
+        `crs` is unknown, or a vertex lies outside what it is defined for.
+    """
+    import shapely
+
+    def convert(points: Floats) -> Floats:
+        return np.column_stack(to_wgs84(points[:, 0], points[:, 1], crs))
+
+    shapes: NDArray[Any] = np.array(shapely.transform(frame.geometry.to_numpy(), convert), dtype=object)
+    if not np.isfinite(shapely.get_coordinates(shapes)).all():
+        raise CoordinateError(f"crs = {crs[:80]}: some vertices lie outside what it is defined for. Declare the system that they are in")
+    broken = ~shapely.is_missing(shapes) & ~shapely.is_valid(shapes)
+    shapes[broken] = shapely.make_valid(shapes[broken], method="structure", keep_collapsed=False)
+    moved = frame.copy()
+    moved[moved.geometry.name] = shapes
+    return moved.set_crs(WGS84, allow_override=True)
 
 
 def in_china_box(lon_deg: ArrayLike, lat_deg: ArrayLike) -> NDArray[np.bool_]:

@@ -52,6 +52,8 @@ class Layer:
         Kind of repair or rejection to number of features.
     rejected : polars.DataFrame
         Shapes set aside (`schema.REJECTED`; ``line_no`` counts features from 1). Their features stay in `frame`, without geometry.
+    mended : dict of int to (float, float)
+        Row of `frame` to the area in square metres before and after its shape was mended.
     """
 
     frame: GeoDataFrame
@@ -62,6 +64,7 @@ class Layer:
     evidence: list[str] = field(default_factory=list)
     repairs: dict[str, int] = field(default_factory=dict)
     rejected: pl.DataFrame = field(default_factory=REJECTED.empty)
+    mended: dict[int, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass
@@ -130,6 +133,7 @@ def read_layer(path: str | Path, *, layer: str | None = None, crs: str | None = 
         evidence + sound.evidence,
         {**raw.repairs, **sound.repairs},
         _rejected(sound),
+        sound.mended,
     )
 
 

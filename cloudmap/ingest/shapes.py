@@ -39,6 +39,8 @@ class Sound:
         Kind of repair to number of features.
     evidence : list of str
         What was done, feature by feature for repairs that change areas (the first 20).
+    mended : dict of int to (before, after)
+        Feature position (0-based) to area in square metres as drawn and as mended.
     rejected : dict of int to (rule, detail)
         Feature position (0-based) to the rule that its shape broke.
     """
@@ -46,6 +48,7 @@ class Sound:
     shapes: Shapes
     repairs: dict[str, int] = field(default_factory=dict)
     evidence: list[str] = field(default_factory=list)
+    mended: dict[int, tuple[float, float]] = field(default_factory=dict)
     rejected: dict[int, tuple[str, str]] = field(default_factory=dict)
 
     def count(self, kind: str, where: Bools) -> None:
@@ -150,8 +153,9 @@ def _mend(sound: Sound, *, degrees: bool, name: str) -> None:
             continue
         sound.shapes[position] = after
         sound.count("shape_mended", np.array([True]))
-        if sound.repairs["shape_mended"] <= 20:
-            was, now = area_m2(before, degrees=degrees), area_m2(after, degrees=degrees)
+        was, now = area_m2(before, degrees=degrees), area_m2(after, degrees=degrees)
+        sound.mended[int(position)] = (was, now)
+        if len(sound.mended) <= 20:
             reason = shapely.is_valid_reason(before).split("[")[0].strip()
             sound.evidence.append(f"feature {position + 1}: {reason}: mended, area {was:,.0f} -> {now:,.0f} m2 ({now - was:+,.0f})")
 
