@@ -12,6 +12,7 @@ from cloudmap.errors import AnalysisError, SourceError
 from cloudmap.publish import tables, titles, writing
 from cloudmap.publish.geopackage import LayerLabel, qml, write_geojson, write_geopackage
 from cloudmap.publish.legend import Measure, bands
+from cloudmap.publish.quarantine import quarantine_table
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -28,7 +29,7 @@ FORMATS: Final[dict[str, tuple[str, ...]]] = {
 """What can be exported, and the file suffixes it can have."""
 
 
-def export(
+def export(  # noqa: PLR0913  (keyword-only choices of one command, each named in the call)
     reader: Reader,
     what: str,
     path: str | Path,
@@ -38,6 +39,7 @@ def export(
     measure: Measure | None = None,
     layer: str | None = None,
     crs: str | None = None,
+    raw: bool = False,
 ) -> Path:
     """Write a layer or a table to a file, whole or not at all, and to the audit log.
 
@@ -60,6 +62,8 @@ def export(
         Id of the cells or units, e.g. "cell_10" or "unit_community".
     crs : str, optional
         Coordinate system of the shapes, e.g. "EPSG:4549"; EPSG:4326 by default.
+    raw : bool, default False
+        With "quarantine": the records as they stand in the owner's files, read again, not scrubbed.
 
     Returns
     -------
@@ -77,11 +81,13 @@ def export(
     """
     target = Path(path)
     suffix = _checked_suffix(what, target)
+    if raw and what != "quarantine":
+        raise AnalysisError(f"export {what}: raw is for the quarantine only; free text of other reports is never exported")
     if what in ("reports", "quarantine"):
-        rows = tables.report_table(reader) if what == "reports" else tables.quarantine_table(reader)
+        rows = tables.report_table(reader) if what == "reports" else quarantine_table(reader, raw=raw)
         with writing.replacing(target) as draft:
             _write_rows(rows, draft, suffix)
-            _record(reader, what, target, rows=rows.height)
+            _record(reader, what, target, rows=rows.height, raw=raw)
         return target
     usual: dict[str, Measure] = {"cells": tables.default_measure(reader, category), "hotspots": "hotspot", "units": "count"}
     chosen = "hotspot" if what == "hotspots" else measure or usual[what]

@@ -1,4 +1,4 @@
-"""Frames that leave the system, gathered from the Reader: places with their numbers, reports in their fixed shape, the quarantine."""
+"""Frames that leave the system, gathered from the Reader: places with their numbers, reports in their fixed shape."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from cloudmap.city import City
     from cloudmap.publish.legend import Measure
 
-QUARANTINE_COLUMNS: Final = ("file", "line_no", "source_id", "field", "rule", "detail", "value")
 PLACES: Final = Table(
     "places",
     "exported layers of cells and units: one row per place, for one category and period",
@@ -193,16 +192,3 @@ def report_table(reader: Reader) -> pl.DataFrame:
             )
     cells = [name for name in wanted if name.startswith("cell_")]
     return frame.select(wanted).with_columns(pl.col(cells).cast(pl.Int64)).sort("report_id")
-
-
-def quarantine_table(reader: Reader) -> pl.DataFrame:
-    """Gather the records that could not be used, to be mended and loaded again.
-
-    Raises
-    ------
-    AccessError
-        The audience is outside: the values are scrubbed, but they are rows of single reports.
-    """
-    if reader.audience.kind == "outside":
-        raise AccessError("quarantine: rows of single reports may not leave the administration; export it without --outside")
-    return reader.quarantine().select(QUARANTINE_COLUMNS).sort("file", "line_no")
