@@ -78,8 +78,7 @@ def disclose(  # noqa: PLR0913  each says something else of the columns; a bundl
             named = ", ".join(one or "(none)" for one in refused)
             raise AccessError(f"category {named} is restricted and cannot go outside. Leave it out, or keep the file inside")
     threshold = _threshold(audience, privacy, sensitive)
-    # Null, negative and fractional numbers are masked with the small ones: what is not plainly 0 or enough may not be shown.
-    shown = pl.all_horizontal([((pl.col(name) == 0) | (pl.col(name) >= threshold)).fill_null(value=False) for name in count_columns])
+    shown = pl.all_horizontal([_plain(name, threshold) for name in count_columns])
     before = pl.col("masked") if "masked" in frame.columns else pl.lit(value=False)
     told = frame.with_columns(masked=before | ((threshold > 0) & ~shown))
     hidden = [*count_columns, *derived_columns]
@@ -96,6 +95,12 @@ def _threshold(audience: Audience, privacy: PrivacySection, sensitive: pl.Expr) 
     if audience.restricted:
         return pl.lit(0)
     return pl.when(sensitive).then(privacy.k_restricted).otherwise(0)
+
+
+def _plain(name: str, threshold: pl.Expr) -> pl.Expr:
+    """Whether a count is plainly 0 or enough; null, negative, fractional and infinite ones are masked with the small ones."""
+    count = pl.col(name).cast(pl.Float64)
+    return ((count == 0) | ((count >= threshold) & count.is_finite())).fill_null(value=False)
 
 
 def _check_columns(frame: pl.DataFrame, counts: Sequence[str], derived: Sequence[str], others: Sequence[str]) -> None:
