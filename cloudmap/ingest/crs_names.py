@@ -18,7 +18,6 @@ _PLAIN_NAMES: Final = {
     "wgs1984": WGS84,
     "crs84": WGS84,
     "ogccrs84": WGS84,
-    "urnogcdefcrsogc13crs84": WGS84,
     "cgcs2000": CGCS2000,
     "cgcs2000geographic": CGCS2000,
     "国家2000": CGCS2000,
@@ -74,5 +73,7 @@ def normalise_crs(text: str) -> str:
         raise CoordinateError(
             f"crs = {text[:80]!r}: no such coordinate system. Write gcj02, bd09, or an EPSG code such as EPSG:4326, EPSG:4490, EPSG:4549"
         ) from None
+    if crs.to_authority() == ("OGC", "CRS84"):
+        return WGS84
     known = crs.to_epsg(min_confidence=70)
     return f"EPSG:{known}" if known else crs.to_wkt()
