@@ -32,6 +32,7 @@ SVG_SHAPES_MAX: Final = 4_000
 _WATER: Final = "#9ecae1"
 _SIZE_IN: Final = (9.6, 7.2)
 _PLAIN_FONT: Final = "DejaVu Sans"
+_ASIDE: Final = 0.755  # left edge of legend, north arrow and scale bar, as a share of the width
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,7 @@ def _render(sheet: _Sheet, format_name: str, dpi: int = 200) -> bytes:
 
 
 def _draw(figure: Figure, sheet: _Sheet) -> None:
-    axes = figure.add_axes((0.02, 0.09, 0.74, 0.81))
+    axes = figure.add_axes((0.02, 0.09, 0.72, 0.81))
     axes.set_axis_off()
     axes.set_aspect("equal")
     for water in sheet.water:
@@ -248,29 +249,31 @@ def _legend(figure: Figure, sheet: _Sheet) -> None:
     from matplotlib.patches import Rectangle
 
     heading = "Legend" if sheet.language == "en" else "图例"
-    figure.text(0.775, 0.86, heading, size=11, weight="bold", va="center")
+    figure.text(_ASIDE, 0.86, heading, size=11, weight="bold", va="center")
     bottom = 0.82
     for band in sheet.bands:
         face = "none" if band.masked else band.colour
         hatch = "////" if band.masked else None
-        box = Rectangle((0.775, bottom - 0.012), 0.028, 0.024, facecolor=face, edgecolor="#777777", linewidth=0.5, hatch=hatch)
+        box = Rectangle((_ASIDE, bottom - 0.012), 0.028, 0.024, facecolor=face, edgecolor="#777777", linewidth=0.5, hatch=hatch)
         box.set_transform(figure.transFigure)
         figure.add_artist(box)
         number = int(band.members(sheet.places).sum())
-        figure.text(0.812, bottom, f"{band.label(sheet.language)} ({number:,})", size=9.5, va="center")
+        figure.text(_ASIDE + 0.037, bottom, f"{band.label(sheet.language)} ({number:,})", size=9.5, va="center")
         bottom -= 0.038
     remark = "in brackets: number of places" if sheet.language == "en" else "括号内为地点个数"
-    figure.text(0.775, bottom, remark, size=8, color="#666666", va="center")
+    figure.text(_ASIDE, bottom, remark, size=8, color="#666666", va="center")
 
 
 def _north_arrow(figure: Figure) -> None:
     from matplotlib.patches import Polygon
 
     # The tip points up the sheet: grid north of the metric system, within a degree of true north inside one city.
-    arrow = Polygon([(0.797, 0.235), (0.788, 0.195), (0.797, 0.205), (0.806, 0.195)], closed=True, facecolor="#222222")
+    arrow = Polygon(
+        [(_ASIDE + dx, y) for dx, y in ((0.022, 0.235), (0.013, 0.195), (0.022, 0.205), (0.031, 0.195))], closed=True, facecolor="#222222"
+    )
     arrow.set_transform(figure.transFigure)
     figure.add_artist(arrow)
-    figure.text(0.797, 0.25, "N", size=11, weight="bold", ha="center", va="center")
+    figure.text(_ASIDE + 0.022, 0.25, "N", size=11, weight="bold", ha="center", va="center")
 
 
 def _scale_bar(figure: Figure, axes: Any, language: Language) -> None:
@@ -283,13 +286,13 @@ def _scale_bar(figure: Figure, axes: Any, language: Language) -> None:
     length_m = _round_down(0.17 * metres_per_sheet)
     width = length_m / metres_per_sheet
     for half, colour in ((0, "#222222"), (1, "#ffffff")):
-        bar = Rectangle((0.775 + half * width / 2, 0.135), width / 2, 0.009, facecolor=colour, edgecolor="#222222", linewidth=0.6)
+        bar = Rectangle((_ASIDE + half * width / 2, 0.135), width / 2, 0.009, facecolor=colour, edgecolor="#222222", linewidth=0.6)
         bar.set_transform(figure.transFigure)
         figure.add_artist(bar)
     far = f"{length_m / 1000:g}" if length_m >= 1000 else f"{length_m:g}"
     unit = {"en": ("km", "m"), "zh-Hans": ("千米", "米")}[language][0 if length_m >= 1000 else 1]
-    figure.text(0.775, 0.158, "0", size=8.5, ha="center", va="center")
-    figure.text(0.775 + width, 0.158, f"{far} {unit}", size=8.5, ha="center", va="center")
+    figure.text(_ASIDE, 0.158, "0", size=8.5, ha="center", va="center")
+    figure.text(_ASIDE + width, 0.158, f"{far} {unit}", size=8.5, ha="center", va="center")
 
 
 def _round_down(length_m: float) -> float:

@@ -83,7 +83,7 @@ def map_title(reader: Reader, measure: Measure, category: str, language: Languag
     place, name = city_name(reader.city, language), category_name(reader, category, language)
     if language == "en":
         kind = {"count": "number of reports", "ratio": "reports to expected", "hotspot": "hotspots of reports"}[measure]
-        return f"Where reports are: {place}, {name}" if reader.exposure_kind == "none" else f"{place}, {name}: {kind}"
+        return f"Where reports are: {place}, {name.lower()}" if reader.exposure_kind == "none" else f"{place}, {name.lower()}: {kind}"
     kind = {"count": "报告数量", "ratio": "报告与期望之比", "hotspot": "报告热点"}[measure]
     return f"报告在哪里——{place}{name}" if reader.exposure_kind == "none" else f"{place}{name}{kind}"
 
