@@ -1,7 +1,9 @@
-"""Where a checkout keeps the samples' data."""
+"""Where a checkout keeps the samples' data, and how a sample city gets a folder of its own."""
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 
 from cloudmap.errors import SourceError
@@ -29,6 +31,40 @@ def boundaries_folder(name: str) -> Path:
         It is absent: an installed package does not carry the samples.
     """
     return _existing(_DATA / "boundaries" / name)
+
+
+def copy_city(name: str, folder: Path) -> list[Path]:
+    """Copy a sample's city file into `folder` and the files that it names into ``folder/data``, with the paths to match.
+
+    Parameters
+    ----------
+    name : str
+        A folder of ``data/samples`` with a ``city.toml``.
+    folder : Path
+        Made if absent.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    SourceError
+        The samples' data are not where a checkout has them.
+    """
+    data = folder / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    text = (samples_folder(name) / "city.toml").read_text(encoding="utf-8")
+    written = []
+    for named in dict.fromkeys(re.findall(r'"([^"\n]+\.[a-z.]+)"', text)):
+        origin = samples_folder(name) / named
+        if origin.is_file():
+            text = text.replace(f'"{named}"', f'"data/{origin.name}"')
+            written.append(Path(shutil.copyfile(origin, data / origin.name)))
+    city = folder / "city.toml"
+    city.write_text(text, encoding="utf-8")
+    return [city, *written]
 
 
 def _existing(folder: Path) -> Path:
