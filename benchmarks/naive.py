@@ -66,7 +66,7 @@ def main(folder: Path, out: Path) -> None:
     for name, source in SOURCES.items():
         for path in sorted((folder / "data").glob(f"{name}_*")):
             rows = read(path, source["columns"])
-            rows = tidy(rows, source, folder / f"categories_{name}.csv")
+            rows = tidy(rows, source, folder / "data" / f"categories_{name}.csv")
             rows.insert(0, "source", name)
             frames.append(rows)
     reports = pd.concat(frames, ignore_index=True)
@@ -75,7 +75,7 @@ def main(folder: Path, out: Path) -> None:
     reports.to_parquet(out / "reports.parquet", compression="zstd")
 
     local = reports["occurred_at"].dt.tz_convert(ZONE).dt.tz_localize(None)
-    reports["week_on"] = (local - pd.to_timedelta(local.dt.weekday, unit="D")).dt.normalize()
+    reports["week_on"] = (local - pd.to_timedelta(local.dt.day_of_week, unit="D")).dt.normalize()
     for column in ("microgrid", "street", "cell_8", "cell_9", "cell_10"):
         counts = reports.groupby([column, "week_on", "category"], observed=True).size().rename("n").reset_index()
         counts.to_parquet(out / f"weekly_{column}.parquet", compression="zstd")
@@ -110,7 +110,8 @@ def tidy(rows: pd.DataFrame, source: dict, categories: Path) -> pd.DataFrame:
     swapped = (rows["y"] > 90) & (rows["x"] < 90)
     rows.loc[swapped, ["x", "y"]] = rows.loc[swapped, ["y", "x"]].to_numpy()
     rows["lon"], rows["lat"] = to_wgs84(rows.pop("x").to_numpy(), rows.pop("y").to_numpy(), source["crs"])
-    rows["id"] = rows["id"].astype("str")
+    for column in ("id", "unit", "text"):
+        rows[column] = rows[column].astype("str")
     return rows.drop(columns="group", errors="ignore")
 
 
@@ -153,10 +154,9 @@ def gcj02(lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def place(reports: pd.DataFrame, folder: Path) -> pd.DataFrame:
-    boundaries = next(one for one in (folder / "data" / "boundaries", folder / "data", folder) if list(one.rglob("microgrids.gpkg")))
     layers = {
-        "microgrid": gpd.read_file(next(boundaries.rglob("microgrids.gpkg")), layer="微格"),
-        "street": gpd.read_file(next(boundaries.rglob("streets.zip")), encoding="GBK"),
+        "microgrid": gpd.read_file(folder / "data" / "microgrids.gpkg", layer="微格"),
+        "street": gpd.read_file(folder / "data" / "streets.zip", encoding="GBK"),
     }
     points = gpd.GeoDataFrame(geometry=gpd.points_from_xy(reports["lon"], reports["lat"]), crs="EPSG:4326")
     for name, layer in layers.items():
