@@ -143,7 +143,7 @@ def place_table(
         *(pl.when(~pl.col("masked")).then(pl.col(name).cast(pl.Int64) if name in _WHOLE else pl.col(name)).alias(name) for name in shown),
     )
     shapes = reader.geometry(layer_id)[["place", "name", "parent", "area_m2", "geometry"]]
-    joined = shapes.merge(numbers.to_pandas(use_pyarrow_extension_array=False), on="place", how="left", validate="one_to_one")
+    joined = shapes.merge(numbers.to_pandas(use_pyarrow_extension_array=False), on="place", how="outer", validate="one_to_one")
     for name in _WHOLE:
         if name in joined.columns:
             joined[name] = joined[name].astype("Int64")

@@ -69,6 +69,13 @@ def test_every_exported_column_is_in_the_dictionary(measure, exposure, fake):
     assert list(frame.columns[:-1]) == [name for name in known if name in frame.columns]
 
 
+def test_a_place_without_a_shape_keeps_its_numbers(reader, tmp_path, monkeypatch):
+    drawn = reader.geometry
+    monkeypatch.setattr(reader, "geometry", lambda layer: drawn(layer).iloc[1:])
+    for suffix in (".csv", ".gpkg", ".geojson"):
+        assert _rows(export(reader, "units", tmp_path / f"u{suffix}"))["n"].to_list() == [3, 250]
+
+
 def test_h3_ids_stay_whole_numbers_in_csv(reader, tmp_path):
     rows = pl.read_csv(export(reader, "reports", tmp_path / "r.csv"))
     given_ids = reader.all_reports()["cell_9"].drop_nulls().to_list()
