@@ -166,3 +166,36 @@ def check_header(cells: Sequence[str | None], name: str, preview: Sequence[Seque
 def show_preview(records: Sequence[Sequence[str | None]]) -> str:
     """Return the first records as indented lines, scrubbed and shortened."""
     return "\n".join("    " + scrub_one(" | ".join(cell or "" for cell in record[:12])[:_SCRUB_AHEAD])[:160] for record in records[:4])
+
+
+def as_block(header: Sequence[str], line_nos: Sequence[int], frame: pl.DataFrame, rejections: Rejections, records_n: int) -> Block:
+    """Finish a block of a format that is not delimited text.
+
+    Parameters
+    ----------
+    header : sequence of str
+    line_nos : sequence of int, shape (rows,)
+    frame : pl.DataFrame
+        One String column per name of the header; rows with NUL bytes or too long cells are set apart here.
+    rejections : Rejections
+        Records already set apart.
+    records_n : int
+        Records that the reader met.
+
+    Raises
+    ------
+    LedgerError
+        Kept and rejected do not add up to `records_n`.
+    """
+    whole = frame.select(pl.Series(_OWN_COLUMN, line_nos, dtype=pl.Int64), *(pl.col(name) for name in header))
+    for rule, detail, broken in (
+        ("nul_byte", "holds a NUL byte. Export it again", pl.col(pl.String).str.contains("\0", literal=True)),
+        ("cell_too_long", f"a cell has {CELL_MAX_BYTES:,} bytes or more. Shorten it", pl.col(pl.String).str.len_bytes() >= CELL_MAX_BYTES),
+    ):
+        marks = whole.select(pl.any_horizontal(broken.fill_null(value=False))).to_series() if header else pl.Series([], dtype=pl.Boolean)
+        if marks.any():
+            for row in whole.filter(marks).iter_rows():
+                rejections.add(row[0], rule, detail, " | ".join((cell or "")[:_SCRUB_AHEAD] for cell in row[1:]).replace("\0", "␀"))
+            whole = whole.filter(~marks)
+    text = pl.col(pl.String)
+    return Block(whole.with_columns(pl.when(text != "").then(text)), rejections.frame(), records_n)

@@ -181,14 +181,15 @@ def _pieces(layout: Layout) -> Iterator[tuple[bytes, bool]]:
     with layout.path.open("rb") as file:
         while piece := file.read(layout.block_bytes):
             left += piece
+            del piece
             if not file.peek(1):
                 break
             cut = _last(left, unit)
-            if cut:
-                yield left[:cut], False
-                left = left[cut:]
-            elif len(left) > RECORD_MAX_BYTES:
+            if not cut and len(left) > RECORD_MAX_BYTES:
                 raise SourceError(f"{layout.name}: no line end within {RECORD_MAX_BYTES:,} bytes. It is no table of lines; export it again")
+            handed_over = [left[:cut]]
+            left = left[cut:]
+            yield handed_over.pop(), False  # popped, so that no second block is held while this one is worked on
     yield left, True
 
 
@@ -212,6 +213,7 @@ def _records(layout: Layout, records_max: int) -> Iterator[_Records]:
         bad = np.concatenate([bad, np.array(decoded.bad_lines, dtype=np.int64) + lines_n + 1])
         lines_n += clean.count(b"\n")
         pending += clean.removeprefix(b"\xef\xbb\xbf") if line_no == 1 and not pending else clean
+        del piece, decoded, clean
         data = np.frombuffer(pending, dtype=np.uint8)
         table = np.empty((min(records_max, pending.count(b"\n") + 1), 6), dtype=np.int64)
         at = 0

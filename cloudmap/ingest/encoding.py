@@ -234,7 +234,7 @@ def _refuse_mojibake(texts: list[str], name: str) -> None:
     lost = sum(_LOST.search(one) is not None for one in sample)
     if lost * 2 > len(sample):
         raise SourceError(
-            f"{name}: {lost} of {len(sample)} sampled lines hold signs of lost characters, such as {_show(sample[0])}. Export it again as UTF-8"
+            f"{name}: {lost} of {len(sample)} sampled lines hold signs of lost characters, such as {_show(sample[0])}. Export it again"
         )
     for wrong, right in (
         ("cp1252", "utf-8"),
@@ -286,26 +286,51 @@ def decode(chunk: bytes, encoding: str) -> Decoded:
         return _decode_wide(chunk, codec)
     try:
         text = chunk.decode(codec)
-        data = chunk if codec == "utf-8" else text.encode("utf-8")
-    except UnicodeError:
-        return _decode_lines(chunk, codec)
-    if codec != "utf-8" and _UTF8_HAN.search(chunk):
-        return _decode_lines(chunk, codec)
-    return Decoded(data, [])
+    except UnicodeDecodeError:
+        decoded = _decode_between_bad(chunk, codec)
+    else:
+        decoded = Decoded(chunk if codec == "utf-8" else text.encode("utf-8"), [])
+    strangers = [] if codec == "utf-8" else _utf8_lines(chunk)
+    return Decoded(decoded.data, sorted({*decoded.bad_lines, *strangers})) if strangers else decoded
 
 
-def _decode_lines(chunk: bytes, codec: str) -> Decoded:
-    clean, bad = [], []
-    for number, line in enumerate(chunk.split(b"\n")):
+def _decode_between_bad(chunk: bytes, codec: str) -> Decoded:
+    """Decode up to each line that fails, and go on behind it."""
+    view, clean, bad = memoryview(chunk), bytearray(), []
+    at = line = 0
+    while at < len(chunk):
         try:
-            text = line.decode(codec)
-            if codec != "utf-8" and _UTF8_HAN.search(line) and _is_utf8(line):
-                bad.append(number)
-            clean.append(text.encode("utf-8"))
-        except UnicodeError:
-            bad.append(number)
-            clean.append(line.decode(codec, "replace").encode("utf-8", "replace"))
-    return Decoded(b"\n".join(clean), bad)
+            clean += str(view[at:], codec).encode("utf-8")
+            break
+        except UnicodeDecodeError as error:
+            start, end = _line_around(chunk, at + error.start)
+            clean += str(view[at:start], codec).encode("utf-8")
+            clean += str(view[start:end], codec, "replace").encode("utf-8")
+            clean += chunk[end : end + 1]
+            line += chunk.count(b"\n", at, start)
+            bad.append(line)
+            line += 1
+            at = end + 1
+    return Decoded(bytes(clean), bad)
+
+
+def _line_around(chunk: bytes, at: int) -> tuple[int, int]:
+    """Return start and end (without its line end) of the line that an offset lies in."""
+    end = chunk.find(b"\n", at)
+    return chunk.rfind(b"\n", 0, at) + 1, len(chunk) if end < 0 else end
+
+
+def _utf8_lines(chunk: bytes) -> list[int]:
+    """List the lines that are Chinese in UTF-8."""
+    found = []
+    at = line = 0
+    while match := _UTF8_HAN.search(chunk, at):
+        start, end = _line_around(chunk, match.start())
+        line += chunk.count(b"\n", at, start)
+        if _is_utf8(chunk[start:end]):
+            found.append(line)
+        at, line = end + 1, line + 1
+    return found
 
 
 def _is_utf8(line: bytes) -> bool:

@@ -127,6 +127,11 @@ def _xml_signature(path: Path, name: str) -> Signature:
     raise SourceError(f"{name} is XML (<{root}>), of which only KML is read. Save the layer as GeoPackage")
 
 
+def local_name(tag: str) -> str:
+    """Return an element's name without its namespace prefix."""
+    return tag.rpartition(":")[2]
+
+
 def xml_parser(name: str) -> expat.XMLParserType:
     """Return a parser that refuses document types, hence entities, before any is expanded.
 
@@ -144,7 +149,7 @@ def xml_parser(name: str) -> expat.XMLParserType:
     def refuse(*_: object) -> None:
         raise SourceError(f"{name}: the XML declares a DOCTYPE; entities could read other files or fill the memory. Save it without")
 
-    parser = expat.ParserCreate(namespace_separator=" ")
+    parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = refuse
     parser.buffer_text = True
     return parser
@@ -160,7 +165,7 @@ def xml_root(path: Path, name: str) -> str:
     """
     found: list[str] = []
     parser = xml_parser(name)
-    parser.StartElementHandler = lambda tag, _: found.append(tag.rpartition(" ")[2])
+    parser.StartElementHandler = lambda tag, _: found.append(local_name(tag))
     with path.open("rb") as file:
         try:
             while not found and (chunk := file.read(HEAD_BYTES)):
@@ -185,7 +190,7 @@ def count_network_links(path: Path, name: str) -> int:
 
     def opened(tag: str, _: dict[str, str]) -> None:
         nonlocal links, depth
-        links += tag.rpartition(" ")[2] == "NetworkLink"
+        links += local_name(tag) == "NetworkLink"
         depth += 1
         if depth > XML_NESTING_MAX:
             raise SourceError(f"{name}: elements nest deeper than {XML_NESTING_MAX}. Export it again")

@@ -66,6 +66,14 @@ def _open(opened: Opened, declared: Format | None, delimiter: str | None, encodi
     content = "parquet" if opened.kind == "geoparquet" else opened.kind
     if declared is not None and declared != content and not (declared == "tsv" and content == "csv"):
         raise SourceError(f"{opened.name}: declared {declared} but the content is {content}. Drop `format` or give the right file")
-    from cloudmap.ingest.delimited import open_delimited
+    if content == "csv":
+        from cloudmap.ingest.delimited import open_delimited
 
-    return open_delimited(opened, delimiter="\t" if declared == "tsv" and delimiter is None else delimiter, encoding=encoding)
+        return open_delimited(opened, delimiter="\t" if declared == "tsv" and delimiter is None else delimiter, encoding=encoding)
+    if content == "xlsx":
+        from cloudmap.ingest.workbook import open_workbook
+
+        return open_workbook(opened, sheet=layer)
+    from cloudmap.ingest.columnar import open_geojson, open_parquet
+
+    return open_geojson(opened) if content == "geojson" else open_parquet(opened)
