@@ -1,0 +1,159 @@
+"""The panel of one place: its numbers, its verdict in words, and its reports."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import plotly.graph_objects as go
+import polars as pl
+from dash import dcc, html
+
+from cloudmap.access.views import ALL
+from cloudmap.dashboard.grids import column, grid
+from cloudmap.dashboard.maps import period_words
+from cloudmap.dashboard.text import Words, number
+from cloudmap.dashboard.view import View
+from cloudmap.errors import AccessError, AnalysisError
+
+if TYPE_CHECKING:
+    from cloudmap.access.reader import Reader
+    from cloudmap.access.views import Category, PlaceView
+    from cloudmap.analytics.periods import Period
+
+CATEGORIES: Final = 12
+"""Categories that the table shows."""
+REPORTS: Final = 500
+"""Reports that the table lists, newest first."""
+
+
+def place(view: View, reader: Reader, say: Words) -> Any:
+    """Build the panel of the view's place."""
+    try:
+        seen = reader.place(view.layer, view.place, view.period, view.category)
+    except AnalysisError:
+        return html.P(say("panel.unknown"), className="cm-note")
+    period = reader.period(view.period)
+    category = next(one for one in reader.categories() if one.code == view.category)
+    parts = [
+        *_head(seen, category, view, reader, say),
+        html.Div(_verdicts(seen, view, reader, say), className="cm-verdicts"),
+        html.H3([say("panel.by_week"), html.Small(say.name(category))]),
+        _weeks(seen.by_week, period, say),
+        html.H3([say("panel.by_category"), html.Small(period_words(period, say))]),
+        _categories(seen.by_category, reader, say),
+    ]
+    return [*parts, *_reports(view, reader, say)]
+
+
+def _head(seen: PlaceView, category: Category, view: View, reader: Reader, say: Words) -> list[Any]:
+    cell = view.layer.startswith("cell_")
+    code = [say("panel.cell")] if cell else [say("panel.code", code=seen.place)]
+    head = [html.H2(seen.name, className="cm-place-name code" if cell else "cm-place-name"), html.P(code, className="cm-dim")]
+    row = reader.values(view.layer, view.category, view.period, "count").table.row(by_predicate=pl.col("place") == view.place, named=True)
+    n = say("legend.masked") if row["masked"] else number(row["value"])
+    headline = html.Div(
+        [html.Strong(n, id="place-total"), html.Span(say("panel.chosen", category=say.name(category)))], className="cm-headline"
+    )
+    every = [html.P(say("panel.all", n=seen.total_n), className="cm-dim")] if view.category != ALL else []
+    note = [html.P(say("panel.area_note", n=seen.area_only_n), className="cm-note")] if seen.area_only_n else []
+    return [*head, headline, *every, *note]
+
+
+def _verdicts(seen: PlaceView, view: View, reader: Reader, say: Words) -> list[Any]:
+    verdicts = []
+    if reader.exposure_kind != "none":
+        verdicts.append(html.P(_ratio(view, reader, say), id="place-ratio"))
+    spot = seen.hotspot
+    if spot is None or spot.get("class") is None:
+        verdicts.append(html.P(say("panel.noverdict"), id="place-verdict"))
+    elif spot["q"] is None:
+        verdicts.append(html.P(say("panel.untested"), id="place-verdict"))
+    else:
+        words = say(f"panel.{spot['class']}", n=int(spot["neighbourhood_n"]), q=f"{spot['q']:.2g}")
+        verdicts.append(html.P(words, id="place-verdict", className=f"cm-{spot['class']}"))
+    return verdicts
+
+
+def _ratio(view: View, reader: Reader, say: Words) -> str:
+    try:
+        table = reader.values(view.layer, view.category, view.period, "ratio").table
+    except (AccessError, AnalysisError):
+        return say("map.unscored")
+    row = table.row(by_predicate=pl.col("place") == view.place, named=True)
+    if row["masked"]:
+        return say("legend.masked")
+    if row["value"] is None:
+        return say("panel.ratio.low")
+    return say("panel.ratio", value=f"{row['value']:.2f}", n=int(row["n"]), expected=f"{row['expected']:.1f}")
+
+
+def _weeks(by_week: pl.DataFrame, period: Period, say: Words) -> Any:
+    """Draw a bar a week; masked weeks are left open."""
+    chosen = by_week["week_on"].is_between(period.first_on, period.last_on)
+    shown = [say("legend.masked") if masked else number(n) for n, masked in by_week.select("n", "masked").iter_rows()]
+    figure = go.Figure(
+        go.Bar(
+            x=by_week["week_on"].to_list(),
+            y=by_week["n"].to_list(),
+            marker={"color": ["#d9822b" if one else "#8fa3bd" for one in chosen], "line": {"width": 0}},
+            customdata=[[f"{week:%Y-%m-%d}", n] for week, n in zip(by_week["week_on"], shown, strict=True)],
+            hovertemplate="%{customdata[0]}<br>%{customdata[1]}<extra></extra>",
+        ),
+        layout={
+            "height": 150, "margin": {"l": 34, "r": 6, "t": 6, "b": 22}, "bargap": 0.15, "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)", "font": {"family": "inherit", "size": 11}, "dragmode": False,
+            "xaxis": {"tickformat": "%Y-%m", "fixedrange": True, "showgrid": False, "nticks": 6},
+            "yaxis": {"fixedrange": True, "rangemode": "tozero", "nticks": 4, "tickformat": ",d"},
+        },
+    )  # fmt: skip
+    graph = dcc.Graph(figure=figure, config={"displayModeBar": False, "displaylogo": False, "showTips": False}, style={"height": 150})
+    spoken: dict[str, Any] = {"aria-label": say("panel.weeks_alt")}
+    return html.Div(graph, className="cm-weeks", role="img", **spoken)
+
+
+def _categories(by_category: pl.DataFrame, reader: Reader, say: Words) -> Any:
+    some = by_category.filter(pl.col("masked") | (pl.col("n") > 0)).sort("masked", "n", descending=[False, True], nulls_last=True)
+    if some.height == 0:
+        return html.P(say("panel.none"), className="cm-note")
+    names = {category.code: say.name(category) for category in reader.categories()}
+    most = max(some["n"].drop_nulls().to_list(), default=1)
+    rows = [_bar(row, names, most, say) for row in some.head(CATEGORIES).to_dicts()]
+    more = some.height - CATEGORIES
+    rest = [html.P(say("panel.more", n=more), className="cm-dim")] if more > 0 else []
+    return html.Div([html.Table(html.Tbody(rows), className="cm-bars", id="place-categories"), *rest])
+
+
+def _bar(row: dict[str, Any], names: dict[str, str], most: int, say: Words) -> Any:
+    width = "100%" if row["masked"] else f"{100 * row['n'] / most:.1f}%"
+    bar = html.Td(html.Div(style={"width": width}, className="masked" if row["masked"] else ""), className="bar")
+    n = say("legend.masked") if row["masked"] else number(row["n"])
+    return html.Tr([html.Th(names.get(row["category_code"], row["category_code"]), scope="row"), bar, html.Td(n, className="n")])
+
+
+def _reports(view: View, reader: Reader, say: Words) -> list[Any]:
+    try:
+        frame = reader.reports(view.layer, view.place, view.period, view.category, limit=REPORTS)
+    except AccessError:
+        return [html.H3(say("panel.reports")), html.P(say("panel.reports.refused"), className="cm-note")]
+    note = say("panel.reports.cut", n=REPORTS) if frame.height >= REPORTS else say("panel.reports.n", n=frame.height)
+    head = html.H3([say("panel.reports"), html.Small(note, id="report-count")])
+    if frame.height == 0:
+        return [head, html.P(say("panel.reports.none"), className="cm-note")]
+    names = {category.code: say.name(category) for category in reader.categories()}
+    zone = reader.city.city.timezone
+    times = [pl.col(name).dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M") for name in ("occurred_at", "reported_at", "closed_at")]
+    rows = frame.select("report_id", "category_code", *times, "state", "position").to_dicts()
+    for row in rows:
+        row["category"] = names.get(row["category_code"], row["category_code"])
+        row["state"] = say(f"state.{row['state']}") if say.has(f"state.{row['state']}") else row["state"]
+        row["position"] = say(f"position.{row['position']}") if say.has(f"position.{row['position']}") else row["position"]
+    columns = [
+        column("category", say("col.category"), width=120, tooltipField="category"),
+        column("occurred_at", say("col.occurred"), width=136),
+        column("state", say("col.state"), width=80),
+        column("closed_at", say("col.closed"), width=136),
+        column("reported_at", say("col.reported"), width=136),
+        column("position", say("col.position"), width=80),
+        column("report_id", say("col.report"), width=170, tooltipField="report_id"),
+    ]
+    return [head, html.Div(grid("reports-grid", columns, rows, say, fixed_widths=True), className="cm-reports")]

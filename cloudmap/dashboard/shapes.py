@@ -1,0 +1,74 @@
+"""Geometry for the browser: whole numbers of 1e-6 degree, each ring as its first point and then differences."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+
+    from cloudmap.access.reader import Reader
+    from cloudmap.access.views import PlaceLayer
+
+SCALE = 1e6
+
+
+def version(reader: Reader, layer: PlaceLayer) -> str:
+    """Name the state of a layer's geometry: cells follow the load (cells with reports join), the rest the base map.
+
+    Returns
+    -------
+    str
+        12 hexadecimal digits; an address with it may be kept for ever.
+    """
+    parts = [reader.base_map_version, layer.id, str(layer.places_n), str(reader.analysed_load) if layer.kind == "cell" else ""]
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:12]
+
+
+def pack(shapes: GeoDataFrame) -> tuple[list[str], bytes]:
+    """Pack the shapes of a layer.
+
+    Parameters
+    ----------
+    shapes : GeoDataFrame
+        place, name, geometry (EPSG:4326); rows without a shape are left out.
+
+    Returns
+    -------
+    places : list of str
+        Ids in the order of the shapes, in which values must be sent.
+    body : bytes
+        JSON with places, names, centres (label points) and shapes, gzipped.
+    """
+    drawn = shapes[shapes.geometry.notna() & ~shapes.geometry.is_empty]
+    places = [str(place) for place in drawn["place"]]
+    names = [str(name) if isinstance(name, str) else place for place, name in zip(places, drawn["name"], strict=True)]
+    points = drawn.geometry.representative_point()
+    centres = np.column_stack([points.x, points.y]) if places else np.empty((0, 2))
+    packed = {
+        "places": places,
+        "names": names,
+        "centres": np.rint(centres * SCALE).astype(int).ravel().tolist(),
+        "shapes": [_shape(geometry) for geometry in drawn.geometry],
+    }
+    body = json.dumps(packed, ensure_ascii=False, separators=(",", ":")).encode()
+    return places, gzip.compress(body, compresslevel=6, mtime=0)
+
+
+def _shape(geometry: Any) -> list[Any]:
+    parts = list(getattr(geometry, "geoms", [geometry]))
+    polygons = [part for part in parts if part.geom_type == "Polygon"]
+    if polygons:
+        return ["P", [[_ring(ring) for ring in (part.exterior, *part.interiors)] for part in polygons]]
+    return ["L", [_ring(part) for part in parts if part.geom_type in ("LineString", "LinearRing")]]
+
+
+def _ring(line: Any) -> list[int]:
+    points = np.rint(np.asarray(line.coords)[:, :2] * SCALE).astype(np.int64)
+    steps: list[int] = np.diff(points, axis=0, prepend=np.zeros((1, 2), dtype=np.int64)).ravel().tolist()
+    return steps

@@ -1,0 +1,138 @@
+"""The frame around the pages: header, badges, controls, and the config that the map component starts from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+
+from cloudmap.dashboard import shapes
+from cloudmap.dashboard.controls import controls
+from cloudmap.dashboard.maps import period_words
+from cloudmap.dashboard.pages import PAGES
+from cloudmap.dashboard.text import LANGUAGES, Words, words
+from cloudmap.dashboard.view import View, named_layer, offered
+
+if TYPE_CHECKING:
+    from cloudmap.access.reader import Reader
+
+
+def frame(children: Any = None) -> Any:
+    """Build what never changes: the address, the checked view, the theme around everything."""
+    return dmc.MantineProvider(
+        id="mantine",
+        defaultColorScheme="auto",
+        theme={
+            "primaryColor": "cloud",
+            "primaryShade": {"light": 7, "dark": 4},
+            "fontFamily": "var(--cm-font)",
+            "headings": {"fontFamily": "var(--cm-font)"},
+            "defaultRadius": "md",
+            "colors": {
+                "cloud": ["#e8f3fd", "#cfe4f8", "#a3cbf0", "#74b0e6", "#4d99dd", "#2f86d3", "#1b74c4", "#0f5fa8", "#0b4c88", "#083a69"],
+                "dark": ["#e8eefb", "#b7c3d9", "#8f9db6", "#5c6b87", "#33415c", "#263350", "#18223a", "#111a2e", "#0b1220", "#070c16"],
+            },
+        },
+        children=[
+            dcc.Location(id="url", refresh=False),
+            dcc.Store(id="view"),
+            dcc.Store(id="panel-view"),
+            html.Div(children, id="shell"),
+        ],
+    )
+
+
+def shell(view: View, reader: Reader) -> Any:
+    """Build the page for a view: header, controls and every registered page."""
+    say = words(view.lang)
+    return dmc.AppShell(
+        [
+            dcc.Store(id="config", data=map_config(reader, say)),
+            dcc.Store(id="picked"),
+            html.A(say("skip"), href="#map", className="cm-skip"),
+            dmc.AppShellHeader(_header(view, reader, say), className="cm-header"),
+            dmc.AppShellNavbar(controls(view, reader, say), className="cm-navbar"),
+            dmc.AppShellMain(
+                [html.Section(page.layout(view, reader, say), className=f"cm-page cm-page-{name}") for name, page in PAGES.items()],
+                className="cm-main",
+            ),
+        ],
+        id="appshell",
+        header={"height": {"base": 52, "sm": 60}},
+        navbar={"width": 300, "breakpoint": "md", "collapsed": {"mobile": True}},
+        padding=0,
+    )
+
+
+def empty_shell(lang: str) -> Any:
+    """Build the page for a city without numbers."""
+    say = words(lang)
+    return html.Main([html.H1(say("brand")), html.P(say("error.empty"))], className="cm-empty", id="no-data")
+
+
+def _header(view: View, reader: Reader, say: Words) -> Any:
+    city = reader.city.city
+    badges = [
+        html.Span(
+            say("badge.now", when=f"{reader.now.astimezone(reader.city.zone):%Y-%m-%d %H:%M}"), className="cm-badge strong", id="data-age"
+        ),
+        html.Span(say("badge.load", n=reader.analysed_load), className="cm-badge", id="load-number"),
+        html.Span(say("badge.base", version=reader.base_map_version[:8]), className="cm-badge", id="base-map"),
+        html.Span(say(f"badge.{reader.audience.kind}"), className="cm-badge"),
+    ]
+    if city.schematic:
+        badges.append(html.Span(say("badge.schematic"), className="cm-badge warn", id="schematic"))
+    page = dmc.SegmentedControl(
+        id="page", value=view.page, size="sm", className="cm-pages", data=[{"value": name, "label": say(f"nav.{name}")} for name in PAGES]
+    )
+    language = dmc.SegmentedControl(
+        id="lang",
+        value=say.language,
+        size="xs",
+        className="cm-lang",
+        data=[{"value": one, "label": words(one)(f"lang.{one}")} for one in LANGUAGES],
+    )
+    return [
+        dmc.Burger(id="burger", opened=False, size="sm", hiddenFrom="md", **{"aria-label": say("nav.menu")}),
+        html.Div(className="cm-mark"),
+        html.Div([html.Strong(say.name(city)), html.Span(say("brand"))], className="cm-brand"),
+        page,
+        html.Div(badges, className="cm-badges"),
+        language,
+        dmc.ActionIcon(
+            html.Span(className="cm-icon scheme"), id="scheme", variant="subtle", size="lg", **{"aria-label": say("nav.scheme")}
+        ),
+    ]
+
+
+def map_config(reader: Reader, say: Words) -> dict[str, Any]:
+    """Tell the map component what there is: layers with the address of their geometry, periods, words, bounds."""
+    layers = reader.layers()
+    units = [layer for layer in layers if layer.kind == "unit"]
+    base = units[0] if units else None
+    drawn = [
+        {
+            "id": layer.id, "kind": layer.kind, "level": layer.level, "name": say.name(layer),
+            "url": f"/map/geometry/{layer.id}/{shapes.version(reader, layer)}",
+        }
+        for layer in layers
+    ]  # fmt: skip
+    west, south, east, north = (float(edge) for edge in reader.geometry((base or layers[0]).id).total_bounds)
+    periods = [
+        {"id": one.id, "last": one.last_on.isoformat(), "weeks": one.weeks_n, "label": period_words(one, say)} for one in reader.periods()
+    ]
+    own = {"title": say("title", city=say.name(reader.city.city)), "map.failed": say("map.failed"), "map.retry": say("map.retry")}
+    return {
+        "key": f"{say.language}|{reader.base_map_version}|{reader.analysed_load}",
+        "lang": say.language,
+        "words": own,
+        "locale": say.starting("locale."),
+        "layers": drawn,
+        "base": base.id if base else None,
+        "named": named_layer(reader),
+        "bounds": [[west, south], [east, north]],
+        "periods": periods,
+        "measures": offered(reader)["measure"],
+        "worker": "/assets/map-worker.js",
+    }

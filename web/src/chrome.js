@@ -1,0 +1,88 @@
+// What stands on the map: title, legend, message, hover card. Every word arrives as text and is set as text, never as HTML.
+import { colours, GROUND, scheme } from "./palette.js";
+
+export function element(tag, className, text) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+export class Chrome {
+  constructor(container, words) {
+    this.words = words;
+    this.title = element("div", "cm-map-title");
+    this.title.setAttribute("aria-live", "polite");
+    this.legend = element("details", "cm-map-legend");
+    this.legend.open = window.innerWidth > 700;
+    this.message = element("div", "cm-map-message");
+    this.message.setAttribute("role", "status");
+    this.message.hidden = true;
+    this.card = element("div", "cm-map-card");
+    this.card.hidden = true;
+    this.cross = element("div", "cm-map-cross");
+    this.bar = element("div", "cm-map-bar");
+    container.append(this.title, this.legend, this.message, this.card, this.cross, this.bar);
+  }
+
+  busy(on) {
+    this.bar.classList.toggle("on", on);
+  }
+
+  say(text, retry) {
+    this.message.replaceChildren();
+    this.message.hidden = !text;
+    if (!text) return;
+    this.message.append(element("div", "", text));
+    if (retry) {
+      const button = element("button", "", this.words["map.retry"]);
+      button.addEventListener("click", retry);
+      this.message.append(button);
+    }
+  }
+
+  drawTitle(values) {
+    const line = element("div", "cm-map-line");
+    line.append(element("span", "", values.subtitle));
+    this.title.replaceChildren(element("h1", "", values.title), line);
+    for (const tag of values.tags) this.title.append(element("span", "cm-map-tag", tag));
+  }
+
+  drawLegend(values) {
+    this.values = values;
+    const { legend, palette } = values;
+    const summary = element("summary", "", legend.title);
+    const table = element("table");
+    table.append(element("caption", "", `${legend.period} · ${legend.unit}`));
+    const paint = colours(palette, legend.classes, scheme());
+    for (const row of legend.rows) {
+      const line = element("tr");
+      const swatch = element("td", "swatch");
+      const box = element("i", row.code === 1 ? "hatched" : "");
+      box.style.backgroundColor = paint[row.code];
+      if (row.code === 0) box.classList.add("empty");
+      box.style.setProperty("--hatch", GROUND[scheme()].hatch);
+      swatch.append(box);
+      line.dataset.code = row.code;
+      line.append(swatch, element("th", "", row.label), element("td", "n", row.places));
+      table.append(line);
+    }
+    const body = element("div", "cm-map-legend-body");
+    body.append(table, element("p", "denominator", legend.denominator));
+    for (const note of legend.notes) body.append(element("p", "note", note));
+    this.legend.replaceChildren(summary, body);
+  }
+
+  showCard(point, name, lines) {
+    this.card.replaceChildren(element("strong", "", name), ...lines.map((line) => element("div", "", line)));
+    this.card.hidden = false;
+    const { clientWidth, clientHeight } = this.card.parentElement;
+    const left = Math.min(point.x + 14, clientWidth - this.card.offsetWidth - 8);
+    const below = point.y + 18 + this.card.offsetHeight < clientHeight;
+    this.card.style.transform = `translate(${Math.max(8, left)}px, ${below ? point.y + 18 : point.y - this.card.offsetHeight - 12}px)`;
+  }
+
+  hideCard() {
+    this.card.hidden = true;
+  }
+}

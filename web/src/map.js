@@ -1,0 +1,248 @@
+// The map component: geometry once per version, one byte a place per view, colour through feature state.
+import * as maplibregl from "maplibre-gl";
+import { Chrome } from "./chrome.js";
+import { bytes, decode, none } from "./shapes.js";
+import * as style from "./style.js";
+
+const root = document.documentElement;
+
+async function getJson(url) {
+  const answer = await fetch(url, { credentials: "same-origin" });
+  if (!answer.ok) throw new Error(`${answer.status}`);
+  return answer.json();
+}
+
+export class CloudMap {
+  constructor(container, config, onPick) {
+    this.config = config;
+    this.onPick = onPick;
+    this.layers = new Map(config.layers.map((layer) => [layer.id, layer]));
+    this.geometry = new Map();
+    this.painted = new Map();
+    this.turn = 0;
+    const canvas = document.createElement("div");
+    canvas.className = "cm-map-canvas";
+    container.replaceChildren(canvas);
+    this.container = container;
+    this.chrome = new Chrome(container, config.words);
+    maplibregl.setWorkerUrl(config.worker);
+    this.map = new maplibregl.Map({
+      container: canvas, style: style.emptyStyle(), bounds: config.bounds, fitBoundsOptions: { padding: this.padding() },
+      attributionControl: false, dragRotate: false, pitchWithRotate: false, touchPitch: false, maxPitch: 0, renderWorldCopies: false,
+      fadeDuration: 0, locale: config.locale, maxZoom: 18, refreshExpiredTiles: false, localIdeographFontFamily: "'Noto Sans CJK SC','PingFang SC','Microsoft YaHei',sans-serif",
+    });
+    this.map.touchZoomRotate.disableRotation();
+    this.map.keyboard.disableRotation();
+    this.map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
+    this.map.addControl(new maplibregl.FullscreenControl({ container }), "top-right");
+    this.map.addControl(new maplibregl.ScaleControl({ unit: "metric", maxWidth: 120 }), "bottom-right");
+    this.loaded = new Promise((resolve) => { this.map.once("load", resolve); });
+    this.loaded.then(() => this.prepare());
+    this.listen(canvas);
+  }
+
+  padding() {
+    return window.innerWidth > 900 ? { top: 96, bottom: 32, left: 48, right: 64 } : { top: 84, bottom: 64, left: 16, right: 16 };
+  }
+
+  prepare() {
+    this.map.addImage("hatch", style.hatchImage());
+    for (const id of ["hover", "picked"]) this.map.addSource(id, { type: "geojson", data: none });
+    for (const layer of style.markLayers()) this.map.addLayer(layer, "slot-marks");
+    this.rescheme();
+    this.observer = new MutationObserver(() => this.rescheme());
+    this.observer.observe(root, { attributes: true, attributeFilter: ["data-mantine-color-scheme"] });
+  }
+
+  listen(canvas) {
+    this.map.on("mousemove", (event) => this.hover(event.point));
+    this.map.on("mouseout", () => this.hover(null));
+    this.map.on("movestart", () => this.hover(null));
+    this.map.on("click", (event) => this.pick(event.point));
+    // Keyboard: arrows move, plus and minus zoom (MapLibre's own), Enter takes the place under the cross in the middle.
+    canvas.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") this.pick(this.map.project(this.map.getCenter()));
+      if (event.key === "Escape") this.onPick(null);
+    });
+  }
+
+  /** Fetch and add the geometry of a layer, once. */
+  need(id) {
+    if (!this.geometry.has(id)) {
+      this.geometry.set(id, getJson(this.layers.get(id).url).then((packed) => {
+        const decoded = decode(packed);
+        const cells = this.layers.get(id).kind === "cell";
+        this.map.addSource(`src-${id}`, { type: "geojson", data: decoded.shapes, tolerance: cells ? 0 : 0.2, buffer: cells ? 8 : 64, maxzoom: cells ? 12 : 14 });
+        this.map.addSource(`lab-${id}`, { type: "geojson", data: decoded.labels });
+        return decoded;
+      }).catch((error) => {
+        this.geometry.delete(id);
+        throw error;
+      }));
+    }
+    return this.geometry.get(id);
+  }
+
+  /** Draw a view; the promise ends when it is on the screen. A newer call overtakes an older one. */
+  async show(view) {
+    this.turn += 1;
+    const turn = this.turn;
+    delete root.dataset.ready;
+    this.view = view;
+    this.chrome.busy(true);
+    this.chrome.hideCard();
+    try {
+      const wanted = view.shown.filter((id) => this.layers.has(id));
+      const base = this.config.base;
+      await this.loaded;
+      const [values] = await Promise.all([getJson(view.values), ...[view.layer, base, ...wanted].filter(Boolean).map((id) => this.need(id))]);
+      if (turn !== this.turn) return;
+      if (values.stale) {
+        window.location.reload();
+        return;
+      }
+      this.draw(view, values, wanted);
+      this.chrome.say(values.message);
+      await this.settled();
+      if (turn !== this.turn) return;
+      root.dataset.ready = view.key;
+    } catch (error) {
+      if (turn !== this.turn) return;
+      console.warn(`map: ${error.message}`);
+      this.chrome.say(this.config.words["map.failed"], () => this.show(view));
+      root.dataset.failed = view.key;
+    } finally {
+      if (turn === this.turn) this.chrome.busy(false);
+    }
+  }
+
+  settled() {
+    return new Promise((resolve) => {
+      this.map.once("idle", resolve);
+      this.map.triggerRepaint();
+    });
+  }
+
+  draw(view, values, wanted) {
+    if (this.config.base && !this.map.getLayer("land")) this.map.addLayer(style.landLayer(`src-${this.config.base}`), "slot-fill");
+    this.values = values;
+    this.numbers = null;
+    this.colour(view.layer, values);
+    this.context(view, wanted);
+    this.chrome.drawTitle(values);
+    this.chrome.drawLegend(values);
+    this.mark(view.place);
+  }
+
+  colour(id, values) {
+    const cells = this.layers.get(id).kind === "cell";
+    if (!this.map.getLayer(`fill-${id}`)) for (const layer of style.valueLayers(id, cells)) this.map.addLayer(layer, "slot-fill");
+    for (const other of this.painted.keys()) this.toggle(["fill", "hatch", "edge"].map((part) => `${part}-${other}`), other === id);
+    const codes = bytes(values.codes);
+    const before = this.painted.get(id)?.codes ?? new Uint8Array(codes.length);
+    const started = performance.now();
+    const source = `src-${id}`;
+    for (let i = 0; i < codes.length; i += 1) {
+      if (codes[i] !== before[i]) this.map.setFeatureState({ source, id: i }, { c: codes[i] });
+    }
+    this.map.setPaintProperty(`fill-${id}`, "fill-color", style.fillColour(values.palette, values.legend.classes));
+    const masked = [];
+    codes.forEach((code, i) => code === 1 && masked.push(i));
+    const mark = masked.join();
+    if (mark !== (this.painted.get(id)?.mark ?? "")) this.map.setFilter(`hatch-${id}`, ["in", ["id"], ["literal", masked]]);
+    this.toggle(["fill", "hatch", "edge"].map((part) => `${part}-${id}`), true);
+    this.painted.set(id, { codes, mark });
+    this.map.once("idle", () => { root.dataset.recolourMs = Math.round(performance.now() - started); });
+  }
+
+  toggle(ids, visible) {
+    for (const id of ids) if (this.map.getLayer(id)) this.map.setLayoutProperty(id, "visibility", visible ? "visible" : "none");
+  }
+
+  context(view, wanted) {
+    for (const layer of this.layers.values()) {
+      const on = wanted.includes(layer.id);
+      if (layer.kind === "cell") continue;
+      const water = layer.kind === "water";
+      const parts = water ? style.waterLayers(layer.id) : style.outlineLayers(layer);
+      if (on) for (const part of parts) if (!this.map.getLayer(part.id)) this.map.addLayer(part, water ? "slot-water" : "slot-outline");
+      this.toggle(parts.map((part) => part.id), on);
+    }
+    const named = view.shown.includes("names") ? [...new Set([this.config.named, this.layers.get(view.layer).kind === "unit" ? view.layer : null])].filter(Boolean) : [];
+    for (const id of this.layers.keys()) {
+      const on = named.includes(id);
+      if (on && this.map.getSource(`lab-${id}`) && !this.map.getLayer(`label-${id}`)) this.map.addLayer(style.labelLayer(id, id === this.config.named ? 0 : 1), "slot-label");
+      this.toggle([`label-${id}`], on);
+    }
+    if (named.length && this.config.named && !this.geometry.has(this.config.named)) {
+      this.need(this.config.named).then(() => this.view && this.context(this.view, wanted));
+    }
+  }
+
+  async mark(place) {
+    const ground = await this.need(this.view.layer);
+    const id = place ? ground.index.get(place) : undefined;
+    this.map.getSource("picked").setData(id === undefined ? none : ground.features[id]);
+  }
+
+  async hover(point) {
+    const id = point ? this.under(point) : null;
+    this.map.getCanvas().style.cursor = id === null ? "" : "pointer";
+    if (id === null) {
+      this.hovered = null;
+      this.chrome.hideCard();
+      this.map.getSource("hover")?.setData(none);
+      return;
+    }
+    const ground = await this.need(this.view.layer);
+    if (this.hovered !== id) this.map.getSource("hover").setData(ground.features[id]);
+    this.hovered = id;
+    const { view } = this;
+    this.numbers ??= getJson(view.numbers).catch(() => null);
+    const numbers = await this.numbers;
+    if (view === this.view && this.hovered === id) this.chrome.showCard(point, ground.names[id], this.lines(numbers, id));
+  }
+
+  /** The hover card's lines: the server's sentences, filled with the numbers of one place. */
+  lines(numbers, id) {
+    if (!numbers) return [];
+    if (this.painted.get(this.view.layer).codes[id] === 1) return [numbers.masked];
+    const shown = (value) => (typeof value === "number" ? value.toLocaleString(this.config.lang) : value ?? "—");
+    return numbers.lines.map((line) => line.replace(/\{(\w+)\}/g, (_, name) => shown(numbers.columns[name][id])));
+  }
+
+  under(point) {
+    const layer = this.view && `fill-${this.view.layer}`;
+    if (!layer || !this.map.getLayer(layer)) return null;
+    return this.map.queryRenderedFeatures(point, { layers: [layer] })[0]?.id ?? null;
+  }
+
+  async pick(point) {
+    const id = this.under(point);
+    const ground = await this.need(this.view.layer);
+    this.onPick(id === null ? null : ground.places[id]);
+  }
+
+  async rescheme() {
+    style.repaint(this.map);
+    if (!this.values) return;
+    this.map.setPaintProperty(`fill-${this.view.layer}`, "fill-color", style.fillColour(this.values.palette, this.values.legend.classes));
+    this.chrome.drawLegend(this.values);
+  }
+
+  /** Move so that a place is in sight (chosen from a list, not from the map). */
+  async reveal(place) {
+    const ground = await this.need(this.view.layer);
+    const id = ground.index.get(place);
+    if (id === undefined) return;
+    const bounds = new maplibregl.LngLatBounds();
+    for (const polygon of ground.features[id].geometry.coordinates) for (const point of polygon[0]) bounds.extend(point);
+    if (!this.map.getBounds().contains(bounds.getCenter())) this.map.easeTo({ center: bounds.getCenter(), duration: 400 });
+  }
+
+  remove() {
+    this.turn += 1;
+    this.observer?.disconnect();
+    this.map.remove();
+  }
+}
