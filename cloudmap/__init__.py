@@ -1,1 +1,64 @@
-"""cloudmap: a city's governance cloud map (治理雲圖), from report files to hotspots, offline."""
+"""cloudmap: a city's governance cloud map (治理雲圖), from report files to hotspots, offline.
+
+The public verbs, in the order in which data flows; each is imported when first used::
+
+    city = cm.open_city("demo/luqiao")
+    cm.load(city)                        # files -> ledger
+    cm.analyse(city)                     # facts -> cubes
+    facts = cm.load_facts(city, "2018-01", "2018-08")
+    cube = cm.build_cube(facts, place="cell")
+    hot = cm.local_g(cube, cm.neighbours(cube), period="2018-W30")
+    hot.summary()
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_VERBS = {
+    "open_city": "cloudmap.city",
+    "load": "cloudmap.pipeline",
+    "analyse": "cloudmap.pipeline",
+    "read": "cloudmap.pipeline",
+    "load_facts": "cloudmap.verbs",
+    "build_cube": "cloudmap.verbs",
+    "neighbours": "cloudmap.verbs",
+    "local_g": "cloudmap.verbs",
+    "disclose": "cloudmap.access.disclosure",
+    "plot": "cloudmap.publish.figures",
+}
+
+__all__ = [
+    "__version__",
+    "analyse",
+    "build_cube",
+    "disclose",
+    "load",
+    "load_facts",
+    "local_g",
+    "neighbours",
+    "open_city",
+    "plot",
+    "read",
+]
+
+if TYPE_CHECKING:
+    from cloudmap.access.disclosure import disclose
+    from cloudmap.city import open_city
+    from cloudmap.pipeline import analyse, load, read
+    from cloudmap.publish.figures import plot
+    from cloudmap.verbs import build_cube, load_facts, local_g, neighbours
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public verb on first use (PEP 562), so that `import cloudmap` stays fast."""
+    if name not in _VERBS:
+        raise AttributeError(f"module 'cloudmap' has no attribute {name!r}")
+    return getattr(import_module(_VERBS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

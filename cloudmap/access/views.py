@@ -1,0 +1,87 @@
+"""What a reader hands out: categories, layers and the view of one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import polars as pl
+
+Measure = Literal["count", "ratio", "hotspot"]
+MEASURES: tuple[Measure, ...] = ("count", "ratio", "hotspot")
+ALL = "ALL"
+"""Code of the choice "every category"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A choice of categories: everything, a group (first level) or one category (second level)."""
+
+    code: str
+    parent: str | None
+    name_zh: str
+    name_en: str
+    restricted: bool
+    scored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceLayer:
+    """A layer of the map: units of one level, cells of one resolution, overlays or water.
+
+    ``parent`` of units and ``places_n`` help an output to list and to label; ``resolution`` is for cells only.
+    """
+
+    id: str
+    kind: Literal["unit", "cell", "overlay", "water", "landmark"]
+    level: str | None
+    resolution: int | None
+    name_zh: str
+    name_en: str
+    places_n: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceView:
+    """Everything about one place in one period.
+
+    Attributes
+    ----------
+    place, name : str
+        Id and name (the H3 id for cells).
+    total_n : int
+        Matters of the categories that may be summed for this audience.
+    by_category : polars.DataFrame
+        category_code, n, masked; largest first.
+    by_week : polars.DataFrame
+        week_on, n, masked; every week from the first to the last complete one.
+    area_only_n : int
+        Of the total, reports that the unit is named in but that have no point of their own.
+    hotspot : mapping or None
+        n, neighbourhood_n, z, p, q, class for the chosen category, where the layer has cells.
+    """
+
+    place: str
+    name: str
+    total_n: int
+    by_category: pl.DataFrame
+    by_week: pl.DataFrame
+    area_only_n: int
+    hotspot: Mapping[str, Any] | None
+
+
+LEVEL_NAMES: Mapping[str, tuple[str, str]] = {
+    "district": ("区", "Districts"),
+    "street": ("街道(镇)", "Streets and towns"),
+    "community": ("社区", "Communities"),
+    "village": ("村", "Villages"),
+    "grid": ("网格", "Grids"),
+    "microgrid": ("微格", "Micro-grids"),
+}
+WATER_NAMES: Mapping[str, tuple[str, str]] = {
+    "river": ("河流", "Rivers"),
+    "canal": ("河道", "Canals"),
+    "lake": ("湖泊", "Lakes"),
+    "wetland": ("湿地", "Wetlands"),
+}

@@ -1,0 +1,244 @@
+"""Facts become stored cubes, covers and exposures: what every output reads.
+
+Each piece is kept under a key made of its inputs, so a rerun redoes only what changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+import cloudmap
+from cloudmap.analytics.cube import build_weekly
+from cloudmap.analytics.exposure import spread_population
+from cloudmap.analytics.periods import last_complete_week
+from cloudmap.city import City
+from cloudmap.errors import AnalysisError
+from cloudmap.geo.shapes import from_frame, to_frame
+from cloudmap.schema import UTC, cell_column, unit_column
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+    from cloudmap.geo.units import Units
+    from cloudmap.ingest.taxonomy import Taxonomy
+    from cloudmap.store.contract import Store
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What an analysis stands on, and the keys under which its parts rest in the store."""
+
+    key: str
+    load_seq: int
+    now: datetime
+    base_map_version: str
+    exposure_kind: str
+    parts: dict[str, str]
+    redone: tuple[str, ...]
+
+    def provenance(self) -> dict[str, Any]:
+        """Return what the store keeps beside the results, as plain JSON types."""
+        return {
+            "key": self.key,
+            "load_seq": self.load_seq,
+            "now": self.now.isoformat(),
+            "base_map_version": self.base_map_version,
+            "exposure_kind": self.exposure_kind,
+            "version": cloudmap.__version__,
+            "parts": self.parts,
+        }
+
+
+def analyse_facts(
+    city: City,
+    store: Store,
+    units: Units,
+    taxonomy: Taxonomy,
+    *,
+    as_of: int | None = None,
+    now: datetime | None = None,
+    progress: Progress = lambda _: None,
+) -> Analysis:
+    """Build or reuse cubes, covers, exposures and base-map frames, and record them as the newest analysis.
+
+    Parameters
+    ----------
+    city, store, units, taxonomy
+        The city, its open store, its base map and its categories.
+    as_of : int, optional
+        Use the facts as they stood after this load; the newest by default.
+    now : datetime, optional
+        The instant that counts as now; the newest `reported_at` by default, never the wall clock.
+    progress : callable
+        Told the name of each piece as it begins.
+
+    Raises
+    ------
+    AnalysisError
+        The store holds no report yet, or `as_of` names no load.
+    """
+    loads = [one for one in store.loads() if not one.undone and (as_of is None or one.load_seq <= as_of)]
+    if not loads:
+        raise AnalysisError(f"{city.folder}: nothing to analyse, no load up to {as_of or 'now'}; run `cloudmap load` first")
+    maker = _Maker(store, progress)
+    state = _digest(
+        [one.load_seq for one in loads], store.state(), as_of, [(code, taxonomy.severity_weight(code)) for code in taxonomy.codes]
+    )
+    places = _place_columns(city)
+    facts = _Facts(store, [one.load_seq for one in loads], tuple(places), as_of)
+
+    maker.make("units", _digest(units.version), lambda: to_frame(_all_units(units)))
+    maker.make("water", _digest(units.version, _water_stamp(city)), lambda: to_frame(_water(city)))
+    cube_key = _digest(state, units.version, city.city.timezone, city.city.resolutions)
+    for column in places:
+        maker.make(f"cube_{column}", cube_key, lambda column=column: facts.weekly(column, city, taxonomy))  # type: ignore[misc]
+    maker.make("cube_class", cube_key, lambda: facts.weekly("ledger_class", city, taxonomy))
+    for resolution in city.city.resolutions:
+        cube = maker.frame(f"cube_cell_{resolution}")
+        maker.make(f"cover_{resolution}", cube_key, lambda r=resolution, c=cube: _cover(units, r, c))  # type: ignore[misc]
+    if city.exposure.kind != "none":
+        exposure_key = _digest(cube_key, city.exposure.model_dump(mode="json"))
+        for layer in places:
+            maker.make(f"exposure_{layer}", exposure_key, lambda layer=layer: _exposure(city, units, maker, layer))  # type: ignore[misc]
+
+    newest = now or facts.newest()
+    analysis = Analysis(
+        key=_digest(maker.parts, newest.isoformat(), cloudmap.__version__),
+        load_seq=max(one.load_seq for one in loads),
+        now=newest,
+        base_map_version=units.version,
+        exposure_kind=city.exposure.kind,
+        parts=maker.parts,
+        redone=tuple(maker.redone),
+    )
+    calendar = pl.DataFrame({"now": [newest], "last_week_on": [last_complete_week(newest, city.zone)]}, schema_overrides={"now": UTC})
+    store.save_result("analysis", analysis.key, calendar, analysis.provenance())
+    return analysis
+
+
+class _Maker:
+    """Makes a piece only when the store does not have it under the same key."""
+
+    def __init__(self, store: Store, progress: Progress) -> None:
+        self.store, self.progress = store, progress
+        self.parts: dict[str, str] = {}
+        self.redone: list[str] = []
+
+    def make(self, name: str, key: str, work: Callable[[], pl.DataFrame]) -> None:
+        self.parts[name] = key
+        if self.store.result(name, key) is None:
+            self.progress(name)
+            self.store.save_result(name, key, work(), {"key": key, "version": cloudmap.__version__})
+            self.redone.append(name)
+
+    def frame(self, name: str) -> pl.DataFrame:
+        stored = self.store.result(name, self.parts[name])
+        if stored is None:
+            raise AnalysisError(f"result {name} vanished from the store while it was being analysed; run `cloudmap analyse` again")
+        return stored.frame
+
+
+class _Facts:
+    """Compact facts for counting, read load by load so that memory stays bounded."""
+
+    def __init__(self, store: Store, load_seqs: list[int], places: tuple[str, ...], as_of: int | None) -> None:
+        self.store, self.load_seqs, self.places, self.as_of = store, load_seqs, places, as_of
+        self._frame: pl.DataFrame | None = None
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        if self._frame is None:
+            self._frame = pl.concat([self._compact(seq) for seq in self.load_seqs], how="vertical")
+        return self._frame
+
+    def _compact(self, load_seq: int) -> pl.DataFrame:
+        columns = ["matter_id", "category_code", "occurred_at", "reported_at", "reporter_hash", "ledger_class", *self.places]
+        part = self.store.read("reports", columns, where=[("load_seq", "==", load_seq)], as_of=self.as_of)
+        text = [name for name in ("category_code", "ledger_class", *self.places) if part.schema[name] == pl.String]
+        return part.select(
+            pl.col("matter_id").hash(),
+            pl.col("reporter_hash").hash(),
+            "occurred_at",
+            "reported_at",
+            *(pl.col(name).cast(pl.Categorical) for name in text),
+            *(name for name in self.places if name not in text),
+        )
+
+    def newest(self) -> datetime:
+        newest = self.frame["reported_at"].max()
+        if not isinstance(newest, datetime):
+            raise AnalysisError("the store holds no report with a time; see `cloudmap ledger`")
+        return newest
+
+    def weekly(self, column: str, city: City, taxonomy: Taxonomy) -> pl.DataFrame:
+        rows = self.frame if not column.startswith("cell_") else self.frame.filter(pl.col("ledger_class") == "located")
+        weights = {code: taxonomy.severity_weight(code) for code in taxonomy.codes}
+        cube = build_weekly(rows.with_columns(pl.col("category_code").cast(pl.String)), pl.col(column), zone=city.zone, weights=weights)
+        if column.startswith("cell_"):
+            from cloudmap.geo.cells import to_hex
+
+            return cube.with_columns(to_hex(cube["place"]).alias("place"))
+        return cube.with_columns(pl.col("place").cast(pl.String)).sort("place", "week_on", "category_code")
+
+
+def _place_columns(city: City) -> list[str]:
+    return [unit_column(level).name for level in city.levels] + [cell_column(r).name for r in city.city.resolutions]
+
+
+def _all_units(units: Units) -> gpd.GeoDataFrame:
+    import geopandas as gpd
+    import pandas as pd
+
+    frame = pd.concat([frame.assign(level=level, kind=kind) for level, kind, frame in units], ignore_index=True)
+    return gpd.GeoDataFrame(frame, geometry="geometry", crs="EPSG:4326")
+
+
+def _water(city: City) -> gpd.GeoDataFrame:
+    from cloudmap.geo.water import read_water
+
+    return read_water(city)
+
+
+def _water_stamp(city: City) -> list[str]:
+    from cloudmap.ingest.opening import file_sha256
+
+    return [file_sha256(city.path(layer.path)) for layer in city.water]
+
+
+def _cover(units: Units, resolution: int, cube: pl.DataFrame) -> pl.DataFrame:
+    from cloudmap.geo.cells import cover, from_hex
+
+    extra = from_hex(cube["place"].unique(maintain_order=True)).to_list()
+    return to_frame(cover(units.outline, resolution, extra=extra))
+
+
+def _exposure(city: City, units: Units, maker: _Maker, layer: str) -> pl.DataFrame:
+    """Exposure of every place of a layer: its people, or all that was ever reported there."""
+    if city.exposure.kind == "reports":
+        return (
+            maker.frame(f"cube_{layer}").group_by("place").agg(pl.col("matters_n").sum().cast(pl.Float64).alias("exposure")).sort("place")
+        )
+    people = next((units.frame(level) for level in reversed(units.levels) if units.frame(level)["population_n"].notna().any()), None)
+    if people is None:
+        raise AnalysisError("[exposure] kind = 'population', but no unit layer has a population field; map it in [[units]] fields")
+    if layer.startswith("cell_"):
+        target = from_frame(maker.frame(f"cover_{layer.removeprefix('cell_')}"))
+    else:
+        target = units.frame(layer.removeprefix("unit_").removesuffix("_code")).rename(columns={"code": "place"})
+        if target["population_n"].notna().all():
+            counted = pl.DataFrame({"place": target["place"].to_list(), "exposure": target["population_n"].astype(float).to_list()})
+            return counted.group_by("place").agg(pl.col("exposure").last()).sort("place")
+    return spread_population(people, target[["place", "geometry"]], metric_crs=city.city.metric_crs)
+
+
+def _digest(*inputs: object) -> str:
+    return hashlib.sha256(json.dumps(inputs, default=str, sort_keys=True).encode()).hexdigest()[:16]

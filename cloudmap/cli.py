@@ -1,0 +1,297 @@
+"""The command line: cloudmap VERB CITY ..., where CITY is a folder or its city.toml."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from cloudmap.city import City, open_city
+from cloudmap.errors import CloudmapError, ConfigError
+from cloudmap.schema import LEDGER_CLASSES
+
+if TYPE_CHECKING:
+    from cloudmap.access.reader import Reader
+    from cloudmap.loading import Outcome
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+out, err = Console(), Console(stderr=True)
+
+CityArgument = Annotated[Path, typer.Argument(help="folder of the city, or its city.toml", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="print JSON for scripts")]
+Outside = Annotated[bool, typer.Option("--outside", help="mark the file for outside: counts below k masked, no single reports")]
+Restricted = Annotated[bool, typer.Option("--restricted", help="with the restricted grant")]
+
+
+def main() -> None:
+    """Run the command line; an error on purpose ends with its class's exit code."""
+    try:
+        app()
+    except CloudmapError as error:
+        err.print(f"[bold red]{type(error).__name__}[/]", end=" ")
+        err.print(str(error), markup=False, highlight=False)
+        sys.exit(error.exit_code)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="folder to make")],
+    files: Annotated[list[Path] | None, typer.Argument(help="with --from: report files and map layers to propose a city file for")] = None,
+    from_files: Annotated[bool, typer.Option("--from", help="propose a city file for FILES, each guess with its evidence")] = False,
+    sample: Annotated[str | None, typer.Option(help="write a sample city: luqiao or boston")] = None,
+    scale: Annotated[float, typer.Option(help="with --sample luqiao: 1 is 216,000 reports")] = 1.0,
+) -> None:
+    """Make a city folder: a sample, or a proposal for files never seen before."""
+    if sample:
+        from cloudmap.samples import write_sample
+
+        with _working(f"sample {sample}"):
+            path = write_sample(sample, folder, scale=scale)
+        out.print(f"{path}: sample city. Next: cloudmap load {folder}")
+        return
+    if not (from_files and files):
+        raise ConfigError("say what to start from: `cloudmap init DIR --sample luqiao|boston` or `cloudmap init DIR --from FILES`")
+    from cloudmap.propose import propose_city
+
+    path = folder / "city.toml"
+    if path.exists():
+        raise ConfigError(f"{path} exists already; choose another folder, or remove it first")
+    folder.mkdir(parents=True, exist_ok=True)
+    with _working("looking at the files"):
+        path.write_text(propose_city(folder, files), encoding="utf-8")
+    out.print(f"{path}: proposed, every guess with its evidence. Read it, correct it, then: cloudmap check {folder}")
+
+
+@app.command()
+def check(city: CityArgument, as_json: Json = False) -> None:
+    """Read everything, write nothing: base-map problems, evidence, and what a load would do."""
+    from cloudmap.geo.boundaries import check_units, read_units
+    from cloudmap.pipeline import load as load_files
+
+    opened = open_city(city)
+    problems = check_units(opened, read_units(opened))
+    outcomes = _load(load_files, opened, [], None, dry=True)
+    if as_json:
+        listed = [{"kind": p.kind, "level": p.level, "codes": list(p.codes), "area_m2": p.area_m2, "message": p.message} for p in problems]
+        _print_json({"base_map": listed, "files": [_outcome_json(one) for one in outcomes]})
+        return
+    out.print(f"[bold]Base map[/]: {len(problems)} thing(s) to look at")
+    for problem in problems[:40]:
+        out.print(f"  {problem.kind} ({problem.level}): {problem.message}", markup=False, highlight=False)
+    if len(problems) > 40:
+        out.print(f"  ... and {len(problems) - 40} more (--json lists all)")
+    _print_outcomes(outcomes)
+
+
+@app.command()
+def load(
+    city: CityArgument,
+    files: Annotated[list[Path] | None, typer.Argument(help="files to load; all that the city file names, where not given")] = None,
+    source: Annotated[str | None, typer.Option(help="id of the source the files belong to")] = None,
+    undo: Annotated[int | None, typer.Option(help="take back load N; history stays")] = None,
+    as_json: Json = False,
+) -> None:
+    """Load report files and print where every record went."""
+    from cloudmap.pipeline import load as load_files
+    from cloudmap.store import open_store
+
+    opened = open_city(city)
+    if undo is not None:
+        record = open_store(opened).undo(undo)
+        out.print(f"load {record.load_seq} ({record.file}) is taken back; its file can be loaded again. Next: cloudmap analyse {city}")
+        return
+    outcomes = _load(load_files, opened, files or [], source, dry=False)
+    if as_json:
+        _print_json({"files": [_outcome_json(one) for one in outcomes]})
+    else:
+        _print_outcomes(outcomes)
+
+
+@app.command()
+def analyse(
+    city: CityArgument,
+    as_of_load: Annotated[int | None, typer.Option(help="facts as they stood after this load")] = None,
+    now: Annotated[datetime | None, typer.Option(help="what counts as now, in the city's zone; the newest report by default")] = None,
+    as_json: Json = False,
+) -> None:
+    """Turn facts into cubes and covers, redoing only what changed."""
+    from cloudmap.pipeline import analyse as analyse_city
+
+    opened = open_city(city)
+    with _working("analyse") as tell:
+        analysis = analyse_city(opened, as_of=as_of_load, now=now.replace(tzinfo=opened.zone) if now else None, progress=tell)
+    if as_json:
+        _print_json({**analysis.provenance(), "redone": list(analysis.redone)})
+        return
+    done = f"{len(analysis.redone)} of {len(analysis.parts)} parts made anew" if analysis.redone else "nothing had changed"
+    out.print(f"analysed as of load {analysis.load_seq}, data to {analysis.now.astimezone(opened.zone):%Y-%m-%d %H:%M}: {done}")
+
+
+@app.command()
+def serve(
+    city: CityArgument,
+    host: Annotated[str, typer.Option(help="address to bind; only this machine until accounts exist")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="port")] = 8050,
+) -> None:
+    """Show the dashboard on this machine."""
+    from cloudmap.dashboard.app import serve as serve_page
+
+    opened = open_city(city)
+    out.print(f"{opened.city.name_zh} {opened.city.name_en}: http://{host}:{port}  (Ctrl-C ends it)")
+    serve_page(opened, host=host, port=port)
+
+
+@app.command()
+def brief(
+    city: CityArgument,
+    kind: Annotated[str, typer.Option(help="hotspots")] = "hotspots",
+    period: Annotated[str | None, typer.Option(help="2015-W30 or 2015-W27--2015-W30; the last four complete weeks by default")] = None,
+    format: Annotated[str, typer.Option(help="html or xlsx")] = "html",
+    language: Annotated[str, typer.Option(help="zh-Hans or en")] = "zh-Hans",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="file to write")] = None,
+    outside: Outside = False,
+    restricted: Restricted = False,
+) -> None:
+    """Write a briefing: title, map, table, method, ledger."""
+    from cloudmap.publish.briefing import brief as write_brief
+
+    opened = open_city(city)
+    path = output or Path(f"{kind}.{format}")
+    with _working("briefing"):
+        write_brief(_reader(opened, outside, restricted), kind=kind, period=period, format=format, language=language, path=path)
+    out.print(f"{path}")
+
+
+@app.command()
+def export(
+    city: CityArgument,
+    what: Annotated[str, typer.Argument(help="cells, units, reports, hotspots or quarantine")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="file to write; its ending is the format")],
+    category: Annotated[str, typer.Option(help="ALL, a group or a category")] = "ALL",
+    period: Annotated[str | None, typer.Option(help="as for brief")] = None,
+    layer: Annotated[str | None, typer.Option(help="layer id such as cell_9 or unit_street")] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="with quarantine: the owner's own records, unscrubbed, read again from the files")
+    ] = False,
+    outside: Outside = False,
+    restricted: Restricted = False,
+) -> None:
+    """Write a layer or a table that other software opens."""
+    from cloudmap.publish.layers import export as write_export
+
+    opened = open_city(city)
+    with _working(f"export {what}"):
+        path = write_export(_reader(opened, outside, restricted), what, output, category=category, period=period, layer=layer, raw=raw)
+    out.print(f"{path}")
+
+
+@app.command()
+def ledger(city: CityArgument, as_json: Json = False) -> None:
+    """Show where every record of every load went."""
+    from cloudmap.store import open_store
+
+    records = [one for one in open_store(open_city(city)).loads() if not one.undone]
+    entries = [{**one.ledger, "load_seq": one.load_seq} for one in records]
+    if as_json:
+        _print_json({"loads": entries})
+        return
+    for entry in entries:
+        _print_entry(entry, f"load {entry['load_seq']}")
+
+
+@app.command()
+def demo(
+    name: Annotated[str, typer.Argument(help="luqiao or boston")] = "luqiao",
+    port: Annotated[int, typer.Option(help="port")] = 8050,
+    scale: Annotated[float, typer.Option(help="for luqiao: 1 is 216,000 reports, 10 the full 2.16 million")] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="do all of it, request every page and map resource once, and end")] = False,
+    folder: Annotated[Path, typer.Option(help="where sample cities are made")] = Path("demo"),
+) -> None:
+    """Make a sample city, load and analyse it, and show the dashboard."""
+    where = folder / name
+    init(where, sample=name, scale=scale)
+    load(where)
+    analyse(where)
+    if not once:
+        serve(where, port=port)
+        return
+    from cloudmap.dashboard.app import serve_once
+
+    visited = serve_once(open_city(where), port=port)
+    out.print(f"served and visited {len(visited)} pages and map resources on http://127.0.0.1:{port}; all answered")
+
+
+def _reader(city: City, outside: bool, restricted: bool) -> Reader:
+    from cloudmap.access.audience import Audience
+    from cloudmap.pipeline import read
+
+    return read(city, audience=Audience(kind="outside" if outside else "internal", restricted=restricted))
+
+
+@contextmanager
+def _working(what: str) -> Iterator[Any]:
+    """Show a line that moves while work goes on; silent where there is no terminal."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task(what)
+        yield lambda step, *_: progress.update(task, description=f"{what}: {step}")
+
+
+def _load(load_files: Any, city: City, files: list[Path], source: str | None, *, dry: bool) -> list[Outcome]:
+    with _working("load") as tell:
+        outcomes: list[Outcome] = load_files(
+            city, files, source=source, dry=dry, progress=lambda step, done: tell(f"{step} {done:,}" if done else step)
+        )
+    return outcomes
+
+
+def _outcome_json(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "source": outcome.source_id,
+        "file": outcome.file.name,
+        "status": outcome.status,
+        "crs": outcome.crs,
+        "evidence": list(outcome.evidence),
+        "ledger": outcome.ledger,
+    }
+
+
+def _print_outcomes(outcomes: list[Outcome]) -> None:
+    for outcome in outcomes:
+        if outcome.status == "already loaded":
+            out.print(f"[bold]{outcome.file.name}[/]: already loaded as load {outcome.load_seq}; nothing changed")
+            continue
+        _print_entry(outcome.ledger, outcome.status if outcome.load_seq is None else f"load {outcome.load_seq}")
+        for line in outcome.evidence:
+            out.print(f"  {line}", markup=False, highlight=False, style="dim")
+
+
+def _print_entry(entry: dict[str, Any], title: str) -> None:
+    table = Table(title=f"{title}: {entry['source']}, {entry['file']}", title_justify="left")
+    table.add_column("class")
+    table.add_column("records", justify="right")
+    for name in LEDGER_CLASSES:
+        if entry["classes"].get(name):
+            table.add_row(name, f"{entry['classes'][name]:,}")
+    table.add_section()
+    table.add_row("sum = records in", f"{entry['lines']:,}")
+    for kind, rows in entry["repairs"].items():
+        table.add_row(f"[dim]of these {kind}[/]", f"[dim]{rows:,}[/]")
+    out.print(table)
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=1, default=str))
+
+
+if __name__ == "__main__":
+    main()

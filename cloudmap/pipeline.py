@@ -1,0 +1,113 @@
+"""The whole flow on one screen: files become facts, facts become what outputs show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from cloudmap.access.audience import Audience
+from cloudmap.access.reader import Reader
+from cloudmap.analysing import Analysis, analyse_facts
+from cloudmap.city import City, Source
+from cloudmap.errors import ConfigError
+from cloudmap.geo.boundaries import read_units
+from cloudmap.ingest.taxonomy import read_taxonomy
+from cloudmap.loading import Outcome, load_file, open_base_map
+from cloudmap.store import open_store
+
+Progress = Callable[[str, int], None]
+
+
+def load(
+    city: City,
+    files: Sequence[str | Path] = (),
+    *,
+    source: str | None = None,
+    dry: bool = False,
+    progress: Progress = lambda _step, _done: None,
+) -> list[Outcome]:
+    """Load report files into the city's store, each as one load that lands whole or not at all.
+
+    Parameters
+    ----------
+    city : City
+        From `open_city`.
+    files : sequence of paths, optional
+        Files to load as `source`; every file that the city's sources name, where not given.
+    source : str, optional
+        Only this source; needed with `files` unless the city has just one.
+    dry : bool, default False
+        Read and judge everything, write nothing.
+    progress : callable
+        Told the step and the records done so far.
+
+    Returns
+    -------
+    list of Outcome
+        One a file: its ledger entry, the evidence for encoding, times and datum, and whether it was loaded or already known.
+
+    Raises
+    ------
+    ConfigError
+        No source of that name, or a source whose path matches no file.
+    CloudmapError
+        As the failing step says; loads that were already committed stay.
+    """
+    work = _files(city, files, source)
+    store = open_store(city, create=not dry)
+    taxonomy, base_map = read_taxonomy(city), open_base_map(city)
+    return [load_file(city, store, of, path, base_map, taxonomy, dry=dry, progress=progress) for of, path in work]
+
+
+def analyse(
+    city: City, *, as_of: int | None = None, now: datetime | None = None, progress: Callable[[str], None] = lambda _name: None
+) -> Analysis:
+    """Turn the store's facts into cubes, covers and exposures, redoing only what changed.
+
+    Parameters
+    ----------
+    city : City
+    as_of : int, optional
+        As the facts stood after this load.
+    now : datetime, optional
+        What counts as now; the newest report by default.
+    progress : callable
+        Told the name of each piece as it begins.
+
+    Raises
+    ------
+    AnalysisError
+        Nothing is loaded yet.
+    """
+    return analyse_facts(city, open_store(city), read_units(city), read_taxonomy(city), as_of=as_of, now=now, progress=progress)
+
+
+def read(city: City, *, audience: Audience | None = None) -> Reader:
+    """Open the newest analysis for an audience: what dashboard, briefings and exports read.
+
+    Raises
+    ------
+    AnalysisError
+        Nothing is analysed yet.
+    """
+    return Reader(city, open_store(city), read_taxonomy(city), audience)
+
+
+def _files(city: City, files: Sequence[str | Path], source_id: str | None) -> list[tuple[Source, Path]]:
+    """Pair each file with its source."""
+    if files:
+        if source_id is None and len(city.sources) != 1:
+            raise ConfigError(f"say whose files these are: --source {' | '.join(one.id for one in city.sources)}")
+        source = city.source(source_id) if source_id else city.sources[0]
+        return [(source, Path(file)) for file in files]
+    chosen = [city.source(source_id)] if source_id else list(city.sources)
+    if not chosen:
+        raise ConfigError(f"{city.folder / 'city.toml'}: no [[sources]]; add one, or run `cloudmap init {city.folder} --from FILES`")
+    pairs = []
+    for source in chosen:
+        found = city.source_files(source)
+        if not found:
+            raise ConfigError(f"source {source.id}: path {source.path!r} matches no file below {city.folder}")
+        pairs += [(source, path) for path in found]
+    return pairs

@@ -1,0 +1,272 @@
+"""What an analyst calls in a notebook; the same functions, and so the same numbers, as the dashboard."""
+
+from __future__ import annotations
+
+import calendar
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import polars as pl
+
+from cloudmap.access.audience import Audience
+from cloudmap.access.disclosure import disclose_reports, ordinary
+from cloudmap.analytics.cube import build_weekly, total_by_place
+from cloudmap.analytics.hotspots import hotspot_table
+from cloudmap.analytics.periods import Period, parse_period
+from cloudmap.analytics.result import Result
+from cloudmap.city import City
+from cloudmap.errors import AnalysisError
+from cloudmap.ingest.taxonomy import Taxonomy, read_taxonomy
+from cloudmap.schema import cell_column, unit_column
+from cloudmap.store import open_store
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+    from scipy.sparse import csr_matrix
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Reports of a span of local days, one row per report, with the ledger of the loads they came by.
+
+    Attributes
+    ----------
+    frame : polars.DataFrame
+        Columns of table `reports` (GLOSSARY.md) without free text.
+    ledger : list of dict
+        One entry a loaded file, as `cloudmap ledger --json`.
+    restricted_n : int
+        Reports of restricted categories that were left out (load_facts(..., restricted=True) keeps them).
+    """
+
+    city: City
+    taxonomy: Taxonomy
+    frame: pl.DataFrame
+    ledger: list[dict[str, Any]]
+    restricted_n: int
+    places: dict[str, pl.DataFrame]
+
+    def summary(self) -> str:
+        """Tell how many reports there are and where every input record went."""
+        lines = [
+            f"{self.city.city.name_zh} {self.city.city.name_en}: {self.frame.height:,} reports, {self.restricted_n:,} restricted left out"
+        ]
+        for entry in self.ledger:
+            classes = ", ".join(f"{name} {count:,}" for name, count in entry["classes"].items() if count)
+            lines.append(f"  load {entry['load_seq']} {entry['file']}: {entry['lines']:,} records = {classes}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def to_geopandas(self) -> GeoDataFrame:
+        """Return the facts as points in EPSG:4326; reports without a place have no geometry."""
+        import geopandas as gpd
+
+        plain = self.frame.to_pandas()
+        points = gpd.points_from_xy(plain["lon_deg"], plain["lat_deg"], crs="EPSG:4326")
+        return gpd.GeoDataFrame(plain, geometry=gpd.GeoSeries(points).where(plain["lon_deg"].notna()), crs="EPSG:4326")
+
+
+@dataclass(frozen=True)
+class Cube:
+    """Weekly counts of every place of one layer.
+
+    Attributes
+    ----------
+    table : polars.DataFrame
+        Columns of table `cube` (GLOSSARY.md).
+    shapes : GeoDataFrame
+        place and geometry (EPSG:4326) of every place, also those without a report, sorted by place.
+    kind : {"cell", "unit"}
+    """
+
+    city: City
+    taxonomy: Taxonomy
+    table: pl.DataFrame
+    shapes: GeoDataFrame
+    kind: Literal["cell", "unit"]
+    layer: str
+
+    @cached_property
+    def places(self) -> list[str]:
+        """Ids of the places, in the order that weights and results use."""
+        return [str(place) for place in self.shapes["place"]]
+
+    def counts(self, period: str | Period, category: str = "ALL", *, scored: bool = False) -> pl.DataFrame:
+        """Count matters per place: place, n; a place without any counts 0."""
+        chosen = parse_period(period) if isinstance(period, str) else period
+        codes = self._codes(category)
+        if scored:
+            codes = [code for code in codes if code in self.taxonomy.scored]
+        counted = total_by_place(self.table, period=chosen, categories=codes).select("place", n="matters_n")
+        return pl.DataFrame({"place": self.places}).join(counted, on="place", how="left").with_columns(pl.col("n").fill_null(0))
+
+    def _codes(self, category: str) -> list[str]:
+        if category == "ALL":
+            return list(self.taxonomy.codes)
+        if category in self.taxonomy.groups:
+            return list(self.taxonomy.groups[category])
+        if category in self.taxonomy.codes:
+            return [category]
+        raise AnalysisError(f"category {category!r} is unknown; use ALL, a group ({', '.join(self.taxonomy.groups)}) or a code")
+
+
+def load_facts(city: City, start: str | date, end: str | date, *, restricted: bool = False, as_of: int | None = None) -> Facts:
+    """Read reports that happened from the first to the last day named, inclusive, in the city's zone.
+
+    Parameters
+    ----------
+    city : City
+        From `open_city`; it must have been loaded and analysed.
+    start, end : str or date
+        A day ("2018-03-05"), month ("2018-03") or year ("2018"); an end month is meant to its last day.
+    restricted : bool, default False
+        Keep reports of restricted categories (their points need the grant).
+    as_of : int, optional
+        The facts as they stood after this load.
+
+    Returns
+    -------
+    Facts
+
+    Raises
+    ------
+    AnalysisError
+        The span is empty or not a date.
+    StoreError
+        The city has no store yet.
+    """
+    taxonomy, store = read_taxonomy(city), open_store(city)
+    first, last = _day(start, end=False), _day(end, end=True)
+    if last < first:
+        raise AnalysisError(f"load_facts: {end} is before {start}")
+    where = [("occurred_at", ">=", _midnight(first, city)), ("occurred_at", "<", _midnight(last + timedelta(days=1), city))]
+    rows = store.read("reports", None, where=where, as_of=as_of)  # type: ignore[arg-type]
+    audience = Audience(restricted=restricted)
+    kept = rows.filter(pl.col("category_code").is_in(list(ordinary(taxonomy.codes, taxonomy.restricted, audience))))
+    analysis = store.result("analysis")
+    parts = analysis.provenance["parts"] if analysis else {}
+    places = {
+        name: stored.frame for name, key in parts.items() if (stored := store.result(name, key)) and name.startswith(("cover_", "units"))
+    }
+    ledger = [{"load_seq": one.load_seq, **one.ledger} for one in store.loads() if not one.undone]
+    shown = disclose_reports(kept, audience, taxonomy.restricted)
+    return Facts(city, taxonomy, shown, ledger, rows.height - kept.height, places)
+
+
+def build_cube(facts: Facts, *, place: Literal["cell", "unit"] = "cell", resolution: int | None = None, level: str | None = None) -> Cube:
+    """Count facts by place, ISO week and category.
+
+    Parameters
+    ----------
+    facts : Facts
+    place : {"cell", "unit"}, default "cell"
+        H3 cells (located reports only), or administrative units (with reports that name a unit but have no point).
+    resolution : int, optional
+        H3 resolution; the city's default resolution where not given.
+    level : str, optional
+        Level of the units; the finest of the base map where not given.
+
+    Raises
+    ------
+    AnalysisError
+        No such resolution or level, or the city is not analysed yet.
+    """
+    from cloudmap.geo.cells import to_hex
+    from cloudmap.geo.shapes import from_frame
+
+    city = facts.city
+    if place == "cell":
+        chosen = resolution or city.city.default_resolution
+        column, part = cell_column(chosen).name, f"cover_{chosen}"
+        rows = facts.frame.filter(pl.col("ledger_class") == "located")
+    else:
+        chosen_level = level or city.levels[-1]
+        column, part = unit_column(chosen_level).name, "units"
+        rows = facts.frame
+    if column not in rows.columns or part not in facts.places:
+        raise AnalysisError(
+            f"build_cube: no {column} in the facts; the city has {city.city.resolutions} and {city.levels} (run analyse first)"
+        )
+    weights = {code: facts.taxonomy.severity_weight(code) for code in facts.taxonomy.codes}
+    table = build_weekly(rows, pl.col(column), zone=city.zone, weights=weights)
+    if place == "cell":
+        table = table.with_columns(to_hex(table["place"]).alias("place"))
+        shapes = from_frame(facts.places[part].sort("place"))
+    else:
+        units = facts.places[part].filter((pl.col("level") == chosen_level) & (pl.col("kind") == "partition"))
+        shapes = from_frame(units.unique("code", keep="last").rename({"code": "place"}).sort("place"))
+    return Cube(city, facts.taxonomy, table, shapes, place, column.removesuffix("_code"))
+
+
+def neighbours(cube: Cube, *, k: int = 1) -> csr_matrix:
+    """Link each place of a cube to its neighbours.
+
+    Parameters
+    ----------
+    cube : Cube
+    k : int, default 1
+        Rings of H3 cells; one is about 314 m between centres at resolution 9. Units are linked where they touch, whatever k.
+
+    Returns
+    -------
+    scipy CSR of shape (n, n)
+        Binary, zero diagonal, in the order of `cube.places`.
+    """
+    from cloudmap.geo.weights import contiguity
+    from cloudmap.geo.weights import neighbours as rings
+
+    return rings(cube.places, k=k) if cube.kind == "cell" else contiguity(cube.shapes)
+
+
+def local_g(cube: Cube, weights: csr_matrix, *, period: str, category: str = "ALL", threshold: float = 0.05) -> Result:
+    """Test every place of one map for a hotspot: exact Gi*, one-sided, Benjamini-Hochberg over the places.
+
+    Parameters
+    ----------
+    cube : Cube
+    weights : scipy CSR
+        From `neighbours(cube)`.
+    period : str
+        "2018-W30", or "2018-W27--2018-W30".
+    category : str, default "ALL"
+        ALL, a group or a category; categories that are counted but never scored are left out.
+    threshold : float, default 0.05
+        False discovery rate.
+
+    Returns
+    -------
+    Result
+        place, n, neighbourhood_n, z, p, q, class.
+
+    Raises
+    ------
+    AnalysisError
+        No report in the period, or an unknown period or category.
+    """
+    counts = cube.counts(period, category, scored=True)
+    table = hotspot_table(counts["place"].to_list(), counts["n"].to_numpy(), weights, threshold=threshold)
+    parameters = {"layer": cube.layer, "category": category, "period": period, "measure": "hotspot", "threshold": threshold}
+    caveats = ("reported_not_people", "where_reports_are", "family_one_map")
+    return Result(
+        "exact Gi*, one-sided, Benjamini-Hochberg", parameters, table, f"{table.height} places tested together (one map)", caveats
+    )
+
+
+def _day(text: str | date, *, end: bool) -> date:
+    if isinstance(text, date):
+        return text
+    try:
+        numbers = [int(part) for part in text.split("-")]
+        year, month = numbers[0], numbers[1] if len(numbers) > 1 else (12 if end else 1)
+        last = calendar.monthrange(year, month)[1] if end else 1
+        return date(year, month, numbers[2] if len(numbers) > 2 else last)
+    except (ValueError, IndexError) as error:
+        raise AnalysisError(f"{text!r} is not a day, month or year such as 2018-03-05, 2018-03 or 2018") from error
+
+
+def _midnight(day: date, city: City) -> datetime:
+    return datetime.combine(day, datetime.min.time(), tzinfo=city.zone).astimezone(UTC)
