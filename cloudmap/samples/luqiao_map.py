@@ -196,13 +196,13 @@ def _share_out(total: int, areas: pl.DataFrame, rng: np.random.Generator) -> Int
     exact = weight / weight.sum() * spare
     counts = np.floor(exact).astype(np.int64)
     counts[np.argsort(counts - exact)[: spare - int(counts.sum())]] += 1
-    return counts + 5
+    return np.asarray(counts + 5)
 
 
 def _nearest(points: Floats, centres: Floats) -> Ints:
     import shapely
 
-    tree = shapely.STRtree(shapely.points(centres))
+    tree = shapely.STRtree(np.asarray(shapely.points(centres)))
     return np.asarray(tree.nearest(shapely.points(points)), dtype=np.int64)
 
 

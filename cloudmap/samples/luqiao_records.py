@@ -33,6 +33,7 @@ _STATES: Final[dict[str, dict[str, str]]] = {
     "food": {"open": "0", "handling": "1", "closed": "2"},
 }  # fmt: skip
 _UNKNOWN_STATE: Final = {"party": "转外单位", "safety": "归档中", "tenancy": "移交", "food": "9"}
+_KIND_NAMES: Final = {"party": ("居民", "网格员"), "others": ("resident", "staff")}
 _TIERS: Final = ("微格协调会", "议事会", "街道联席会")
 
 
@@ -142,7 +143,7 @@ def describe(records: pl.DataFrame, source: str, places: Places, rng: np.random.
         spell(_units(source, places), microgrid).alias("unit"),
         spell(places.area_names, microgrid).alias("address") + "一带",
         _reporters(source, microgrid, is_staff, places, rng).alias("reporter"),
-        spell(("resident", "staff"), is_staff).alias("reporter_kind"),
+        spell(_KIND_NAMES["party" if source == "party" else "others"], is_staff).alias("reporter_kind"),
         spell(_TIERS, np.searchsorted((0.83, 0.965), rng.random(n))).alias("tier"),
     ).with_columns(
         pl.when(dirt == "unknown_category").then(pl.lit(_UNKNOWN[source])).when(old).then(pl.lit(before)).otherwise("raw").alias("raw"),

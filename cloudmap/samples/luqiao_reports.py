@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -40,7 +40,7 @@ class Drawn:
     events : polars.DataFrame
         Columns `EVENTS`, sorted by source and time.
     hotspots : list of dict
-        One entry per planted hotspot, with its micro-grids and numbers.
+        Per planted hotspot: spot, rows (micro-grids), expected (ordinary reports), extra_n (reports added).
     silent : array of int
         Micro-grids without reports from `plan.SILENT_FROM` on.
     targets : polars.DataFrame
@@ -48,7 +48,7 @@ class Drawn:
     """
 
     events: pl.DataFrame
-    hotspots: list[dict[str, object]] = field(default_factory=list)
+    hotspots: list[dict[str, Any]] = field(default_factory=list)
     silent: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     targets: pl.DataFrame = field(default_factory=pl.DataFrame)
 
@@ -81,7 +81,9 @@ def draw_reports(places: Places, *, scale: float, seed: int) -> Drawn:
     counts = np.floor(np.array(plan.SHARES) * ordinary_n).astype(int)
     ordinary = pl.concat([_draw_ordinary(number, int(n), places, silent, rng) for number, n in enumerate(counts)])
     clustered = _draw_clusters(ordinary, sizes, places, silent, rng)
-    events = pl.concat([clustered, planted]).sort("source", "reported", "x", maintain_order=True)
+    # Only the first source tells when a thing happened; for the others that is when it was reported.
+    told = pl.when(pl.col("source") == plan.SOURCES.index("party")).then("occurred").otherwise("reported").alias("occurred")
+    events = pl.concat([clustered, planted]).with_columns(told).sort("source", "reported", "x", maintain_order=True)
     return Drawn(events, hotspots, silent, targets)
 
 
@@ -89,7 +91,8 @@ def seconds_of(days: NDArray[np.integer], rng: np.random.Generator) -> Ints:
     """Draw a time of day, in seconds since the first midnight, for each day."""
     share = np.array(_HOURS) / sum(_HOURS)
     hour = np.searchsorted(np.cumsum(share), rng.random(len(days)), side="right").clip(max=23)
-    return np.asarray(days, dtype=np.int64) * DAY_S + hour * 3600 + rng.integers(0, 3600, len(days))
+    seconds: Ints = np.asarray(days, dtype=np.int64) * DAY_S + hour * 3600 + rng.integers(0, 3600, len(days))
+    return seconds
 
 
 def to_time(seconds: pl.Expr) -> pl.Expr:
@@ -98,14 +101,15 @@ def to_time(seconds: pl.Expr) -> pl.Expr:
     return pl.lit(start) + pl.duration(seconds=seconds)
 
 
-def _frame(columns: dict[str, object], n: int) -> pl.DataFrame:
+def _frame(columns: dict[str, Any], n: int) -> pl.DataFrame:
     whole = {"planted": pl.Series([None] * n, dtype=pl.String), "cluster": np.full(n, -1), **columns}
     return pl.DataFrame({name: pl.Series(name, whole[name]).cast(dtype) for name, dtype in EVENTS.items()})
 
 
 def _pick(weights: Floats, n: int, rng: np.random.Generator) -> Ints:
     cumulated = np.cumsum(weights)
-    return np.searchsorted(cumulated, rng.random(n) * cumulated[-1], side="right").astype(np.int64)
+    picked: Ints = np.searchsorted(cumulated, rng.random(n) * cumulated[-1], side="right").astype(np.int64)
+    return picked
 
 
 def _draw_ordinary(source: int, n: int, places: Places, silent: Ints, rng: np.random.Generator) -> pl.DataFrame:
@@ -126,8 +130,8 @@ def _draw_ordinary(source: int, n: int, places: Places, silent: Ints, rng: np.ra
     return _frame({**columns, "occurred": occurred, "reported": reported, "x": points[:, 0], "y": points[:, 1]}, n)
 
 
-def _draw_hotspots(places: Places, total: int, rng: np.random.Generator) -> tuple[list[dict[str, object]], list[pl.DataFrame]]:
-    entries: list[dict[str, object]] = []
+def _draw_hotspots(places: Places, total: int, rng: np.random.Generator) -> tuple[list[dict[str, Any]], list[pl.DataFrame]]:
+    entries: list[dict[str, Any]] = []
     frames = []
     taken = np.empty(0, dtype=np.int64)
     for spot in plan.HOTSPOTS:
