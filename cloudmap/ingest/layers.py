@@ -152,9 +152,12 @@ def _read_gdal(opened: Opened, layer: str | None, encoding: str | None) -> _Raw:
     from pyogrio import list_layers
     from pyogrio.raw import read
 
-    from cloudmap.ingest.containers import check_geopackage, check_kml
+    from cloudmap.ingest.containers import check_geopackage, check_shapefile, look_at_kml
 
-    evidence = check_kml(opened.path) if opened.kind == "kml" else []
+    kml = look_at_kml(opened.path, opened.name) if opened.kind == "kml" else None
+    evidence = list(kml.evidence) if kml else []
+    if opened.kind == "shapefile":
+        check_shapefile(opened.path, opened.name)
     found = {str(name): kind for name, kind in list_layers(opened.path)}
     chosen = next(iter(found)) if opened.kind == "shapefile" and len(found) == 1 else _choose(found, layer, opened.name)
     curves_n = check_geopackage(opened.path, chosen, opened.name) if opened.kind == "gpkg" else 0
@@ -171,7 +174,8 @@ def _read_gdal(opened: Opened, layer: str | None, encoding: str | None) -> _Raw:
         repairs |= decoded.repairs
         chosen = opened.stem
     table = pd.DataFrame(dict(zip(names, values, strict=True)), columns=names, index=range(len(wkb if wkb is not None else values[0])))
-    if opened.kind == "kml":
+    if kml:
+        table = kml.repair(table, chosen, opened.name)
         table = table.drop(columns=[name for name in table.columns if name in _KML_EXTRAS and _says_nothing(table[name])])
     return _Raw(table, wkb, meta["crs"], used, chosen, evidence, repairs)
 
