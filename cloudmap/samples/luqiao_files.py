@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
 
 from cloudmap.samples.luqiao_reports import to_time
+from cloudmap.samples.luqiao_workbook import write_workbook
 
 _BROKEN: Final = {"party": "2017年02月31日 10时00分00秒", "safety": "2017/02/31 10:00:00", "tenancy": "2017-02-31 10:00:00"}
 _FUTURE: Final = datetime(2199, 6, 1, 8, 0, 0)
@@ -59,7 +59,9 @@ def write_records(path: Path, source: str, records: pl.DataFrame, rng: np.random
     """
     lines = _with_versions(records, source, rng)
     if source == "tenancy":
-        _write_xlsx(path, _with_times(lines, source))
+        broken = lines.select(pl.when(pl.col("dirt") == "broken_time").then(pl.lit(_BROKEN[source]))).to_series()
+        table = _select(_with_times(lines, source), _TENANCY)
+        write_workbook(path, table, sheet="工单", text_instead={"登记时间": broken})
     elif source == "food":
         _select(_with_times(lines, source), _FOOD).write_parquet(path, compression="zstd")
     else:
@@ -132,41 +134,3 @@ def _csv_lines(lines: pl.DataFrame, names: list[str]) -> list[str]:
     whole = pl.concat_str(fields, separator=",")
     short = pl.concat_str(fields[: len(names) // 2], separator=",")
     return frame.select(pl.when(dirt == "ragged_row").then(short).otherwise(whole)).to_series().to_list()
-
-
-def _write_xlsx(path: Path, lines: pl.DataFrame) -> None:
-    """Write one sheet, row by row in constant memory, with true date cells; a date that does not exist is text."""
-    import xlsxwriter
-
-    frame = _select(lines, _TENANCY)
-    broken = set((lines["dirt"] == "broken_time").arg_true().to_list())
-    reported = frame.columns.index("登记时间")
-
-    options = {
-        "constant_memory": True,
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "default_date_format": "yyyy-mm-dd hh:mm:ss",
-    }
-    with xlsxwriter.Workbook(path, options) as book:
-        book.set_properties({"created": datetime.combine(date(2024, 1, 1), datetime.min.time())})
-        sheet = book.add_worksheet("工单")
-        moment = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
-        for column, name in enumerate(frame.columns):
-            sheet.write_string(0, column, name)
-        for number, row in enumerate(frame.iter_rows(), 1):
-            for column, value in enumerate(row):
-                _write_cell(sheet, number, column, value, moment)
-            if number - 1 in broken:
-                sheet.write_string(number, reported, _BROKEN["tenancy"])
-
-
-def _write_cell(sheet: Any, row: int, column: int, value: str | float | datetime | None, moment: Any) -> None:
-    if isinstance(value, str):
-        sheet.write_string(row, column, value)
-    elif isinstance(value, datetime):
-        sheet.write_datetime(row, column, value, moment)
-    elif isinstance(value, float) and not math.isnan(value):
-        sheet.write_number(row, column, value)
-    elif value is not None:
-        sheet.write_string(row, column, "NaN")
