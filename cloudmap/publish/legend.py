@@ -93,7 +93,7 @@ def bands(table: pd.DataFrame, measure: Measure) -> list[Band]:
     """
     if measure == "hotspot":
         chosen = [
-            Band("class", 1, np.inf, "有报告，未达显著", "reports, not significant", "#d9d9d9", value="not_significant"),
+            Band("class", 1, np.inf, "有报告，未达显著", "reports, not significant", "#c9cdd3", value="not_significant"),
             Band("class", 0, np.inf, "热点（显著聚集）", "hotspot (significant)", HOT_COLOUR, value="hot"),
         ]
     elif measure == "ratio":
