@@ -68,6 +68,10 @@ _NUMBERS: Final = (
 )
 _SEVEN_DIGITS: Final = r"[0-9](?:[^0-9]{0,2}[0-9]){6}"
 
+_IS_WIDE: Final = pl.col("v").str.len_bytes() != pl.col("v").str.len_chars()
+_FEW: Final = 1000
+"""From here on it pays to look for repeated values."""
+
 _MAILS: Final = (Rule(r"[A-Za-z0-9._%+\-]+@[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+", MAIL),)
 
 _PROVINCES: Final = "京津沪滬渝冀豫云雲辽遼黑湘皖鲁魯新苏蘇浙赣贛鄂桂甘晋晉蒙陕陝吉闽閩贵貴粤粵青藏川宁寧琼瓊使领領"
@@ -175,17 +179,31 @@ def scrub(values: pl.Series) -> pl.Series:
     >>> scrub(pl.Series(["联系人张三,电话13812345678"])).to_list()
     ['联系人〔姓名〕,电话〔电话〕']
     """
-    name = values.name
-    out = _where(values.alias("v"), pl.col("v").str.contains(r"[\x{FF10}-\x{FF5A}]"), lambda col: col.str.replace_many(_FOLD))
-    out = _where(out, pl.col("v").str.contains("@", literal=True), _apply(_MAILS))
-    out = _scrub_numbers(out)
-    out = _where(out, pl.col("v").str.contains(rf"[{_PROVINCES}] ?[A-Za-z]"), _apply(_PLATES))
-    out = _where(out, pl.col("v").str.contains(r"[室房户戶单單幢栋棟梯楼樓]"), _apply(_ROOMS))
-    out = _where(out, pl.col("v").str.contains_any(_LATIN_ROOM_CUES, ascii_case_insensitive=True), _apply(_LATIN_ROOMS))
-    out = _where(out, pl.col("v").str.contains_any(_CUES.split("|")), _apply(_NAMES))
-    out = _where(out, pl.col("v").str.contains_any(_TITLES.split("|")), _apply(_ADDRESSED))
-    out = _where(out, pl.col("v").str.contains_any(_LATIN_CUES, ascii_case_insensitive=True), _apply(_LATIN_NAMES))
-    return out.alias(name)
+    distinct = values.unique(maintain_order=True) if values.len() > _FEW else values
+    if 2 * distinct.len() > values.len():
+        return _scrub_all(values)
+    return values.replace_strict(distinct, _scrub_all(distinct), return_dtype=pl.String)
+
+
+def _scrub_all(values: pl.Series) -> pl.Series:
+    out = _where(values.alias("v"), _IS_WIDE, _scrub_wide_letters)
+    out = _where(out, pl.col("v").str.contains("@", literal=True), _rules(_MAILS))
+    out = _where(out, pl.col("v").str.contains(_SEVEN_DIGITS), _scrub_numbers)
+    out = _where(out, _IS_WIDE, _scrub_chinese)
+    out = _where(out, pl.col("v").str.contains_any(_LATIN_ROOM_CUES, ascii_case_insensitive=True), _rules(_LATIN_ROOMS))
+    out = _where(out, pl.col("v").str.contains_any(_LATIN_CUES, ascii_case_insensitive=True), _rules(_LATIN_NAMES))
+    return out.alias(values.name)
+
+
+def _scrub_wide_letters(values: pl.Series) -> pl.Series:
+    return _where(values, pl.col("v").str.contains(r"[\x{FF0B}-\x{FF5A}]"), lambda wide: wide.str.replace_many(_FOLD))
+
+
+def _scrub_chinese(values: pl.Series) -> pl.Series:
+    out = _where(values, pl.col("v").str.contains(rf"[{_PROVINCES}] ?[A-Za-z]"), _rules(_PLATES))
+    out = _where(out, pl.col("v").str.contains(r"[室房户戶单單幢栋棟梯楼樓]"), _rules(_ROOMS))
+    out = _where(out, pl.col("v").str.contains_any(_CUES.split("|")), _rules(_NAMES))
+    return _where(out, pl.col("v").str.contains_any(_TITLES.split("|")), _rules(_ADDRESSED))
 
 
 def scrub_one(text: str | None) -> str:
@@ -223,35 +241,27 @@ def was_scrubbed(before: pl.Series, after: pl.Series) -> pl.Series:
     return changed & after.str.contains_any(list(TOKENS)).fill_null(value=False)
 
 
-def _apply(rules: tuple[Rule, ...]) -> Callable[[pl.Expr], pl.Expr]:
-    """Chain rules into one expression."""
-
-    def transform(column: pl.Expr) -> pl.Expr:
-        for rule in rules:
-            for _ in range(1 + rule.twice):
-                column = column.str.replace_all(rule.pattern, rule.replacement)
-        return column
-
-    return transform
+def _rules(rules: tuple[Rule, ...]) -> Callable[[pl.Series], pl.Series]:
+    """Chain rules into one pass."""
+    column = pl.col("v")
+    for rule in rules:
+        for _ in range(1 + rule.twice):
+            column = column.str.replace_all(rule.pattern, rule.replacement)
+    return lambda values: values.to_frame().select(column).to_series()
 
 
-def _where(values: pl.Series, condition: pl.Expr, transform: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
-    """Transform only the rows that meet a cheap condition."""
-    frame = values.alias("v").to_frame()
-    rows = frame.select(condition.fill_null(value=False)).to_series().arg_true()
+def _where(values: pl.Series, condition: pl.Expr, transform: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """Transform only the rows that meet a cheap condition; the series is called v."""
+    rows = values.to_frame().select(condition.fill_null(value=False)).to_series().arg_true()
     if not rows.len():
         return values
-    changed = frame[rows].select(transform(pl.col("v"))).to_series()
-    return values.scatter(rows, changed)
+    if rows.len() == values.len():
+        return transform(values)
+    return values.scatter(rows, transform(values.gather(rows)))
 
 
 def _scrub_numbers(values: pl.Series) -> pl.Series:
-    frame = values.alias("v").to_frame()
-    rows = frame.select(pl.col("v").str.contains(_SEVEN_DIGITS).fill_null(value=False)).to_series().arg_true()
-    if not rows.len():
-        return values
-    some = frame[rows].select(_apply(_NUMBERS)(pl.col("v"))).to_series()
-    return values.scatter(rows, _scrub_cards(some))
+    return _scrub_cards(_rules(_NUMBERS)(values))
 
 
 def _scrub_cards(values: pl.Series) -> pl.Series:

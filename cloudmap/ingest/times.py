@@ -238,7 +238,7 @@ def read_as(text: pl.Series, reading: Reading, zone: ZoneInfo) -> tuple[pl.Serie
     """
     no_repair = pl.repeat(value=False, n=text.len(), dtype=pl.Boolean, eager=True)
     if reading.kind == "offset":
-        return text.str.to_datetime(reading.pattern, strict=False, time_unit="us", cache=False), no_repair
+        return _strptime(text, reading.pattern), no_repair
     if reading.kind == "strptime":
         return localise(_naive(text, reading.pattern), zone)
     if reading.kind == "minguo":
@@ -253,6 +253,33 @@ def read_as(text: pl.Series, reading: Reading, zone: ZoneInfo) -> tuple[pl.Serie
 
 
 def _naive(text: pl.Series, pattern: str) -> pl.Series:
+    if "%I" in pattern and pattern.endswith("%p"):
+        return _half_day(text, pattern)
+    return _strptime(text, pattern)
+
+
+def _half_day(text: pl.Series, pattern: str) -> pl.Series:
+    """Read 02:20:05 PM as 02:20:05 and twelve hours more: several times faster than a pattern with %p."""
+    clock = pattern.removesuffix("%p").rstrip().replace("%I", "%H")
+    column = pl.col("v")
+    frame = (
+        text.alias("v")
+        .to_frame()
+        .select(
+            "v",
+            at=column.str.strip_chars_end(" AaPpMm").str.to_datetime(clock, strict=False, time_unit="us", cache=False),
+            early=column.str.ends_with("AM") | column.str.ends_with("am"),
+            late=column.str.ends_with("PM") | column.str.ends_with("pm"),
+        )
+    )
+    hour, at = pl.col("at").dt.hour(), pl.col("at")
+    twelve = pl.when(hour == 12).then(at - timedelta(hours=12)).when(hour.is_between(1, 11)).then(at)
+    read = frame.select(pl.when("late").then(twelve + timedelta(hours=12)).when("early").then(twelve)).to_series()
+    rest = (read.is_null() & text.is_not_null()).arg_true()
+    return read.scatter(rest, _strptime(text.gather(rest), pattern)) if rest.len() else read
+
+
+def _strptime(text: pl.Series, pattern: str) -> pl.Series:
     return text.str.to_datetime(pattern, strict=False, time_unit="us", cache=False)
 
 
