@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Place = tuple[str, str]
 """Level and code of a unit."""
 
+ANSWERS_HELD: Final = 200_000
+"""Distinct names remembered at once: a column of free text must not fill the memory."""
+
 _ENDINGS: Final = re.compile(
     r"(社区居民委员会|社區居民委員會|居民委员会|居民委員會|村民委员会|村民委員會|街道办事处|街道辦事處|居委会|居委會|村委会|村委會"
     r"|街道|社区|社區|微网格|微網格|网格|網格|微格|村|镇|鎮|乡|鄉|区|區|市)$"
@@ -45,6 +48,7 @@ class NamedUnits:
         self._by_code: dict[str, set[Place]] = {}
         self._by_name: dict[str, set[Place]] = {}
         self._by_short_name: dict[str, set[Place]] = {}
+        self._answers: dict[str, tuple[int, ...] | None] = {}
         for level in self._levels:
             frame = units.frame(level)
             for code, name, parent in zip(frame["code"], frame["name"], frame["parent"], strict=True):
@@ -66,15 +70,13 @@ class NamedUnits:
             Something is named, and no unit or more than one answers to it.
         """
         distinct = names.unique().drop_nulls()
-        chains = [self.chain(name) for name in distinct]
         # Row 0 stands for "names nothing", row 1 onwards for the distinct names.
-        found = {
-            level: np.array([-1, *(self._position[level].get(chain.get(level, ""), -1) for chain in chains)]) for level in self._levels
-        }
-        lost = np.array([False, *(not chain and bool(name.strip()) for name, chain in zip(distinct, chains, strict=True))])
+        nothing = (-1,) * len(self._levels)
+        found = np.array([nothing, *(self._answer(name) or nothing for name in distinct)], dtype=np.int32)
+        lost = np.array([False, *(bool(name.strip()) and self._answer(name) is None for name in distinct)])
         rows = names.replace_strict(distinct, np.arange(1, len(distinct) + 1), default=0, return_dtype=pl.Int64)
         at = rows.fill_null(0).to_numpy()
-        return {level: found[level][at].astype(np.int32) for level in self._levels}, lost[at]
+        return {level: found[at, column] for column, level in enumerate(self._levels)}, lost[at]
 
     def chain(self, name: str) -> dict[str, str]:
         """Return level and code of the named unit and of its ancestors; empty where it is unknown or ambiguous."""
@@ -85,6 +87,15 @@ class NamedUnits:
         for level, code in self._above(place):
             chain.setdefault(level, code)
         return chain
+
+    def _answer(self, name: str) -> tuple[int, ...] | None:
+        """Return the positions of a name's chain, level by level; the same few thousand names come with every batch."""
+        if name not in self._answers:
+            if len(self._answers) >= ANSWERS_HELD:
+                self._answers.clear()
+            chain = self.chain(name)
+            self._answers[name] = tuple(self._position[level].get(chain.get(level, ""), -1) for level in self._levels) if chain else None
+        return self._answers[name]
 
     def _enter(self, place: Place, name: str, parent: str) -> None:
         level, code = place

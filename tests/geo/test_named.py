@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 
+from cloudmap.geo import named as module
 from cloudmap.geo.locator import Locator
 from tests.geo.squares import base_map, square, squares
 
@@ -60,3 +61,12 @@ def test_positions_of_a_column(named):
     assert positions["street"].tolist() == [0, -1, -1, -1, 0]
     assert positions["microgrid"].tolist() == [-1] * 5
     assert unknown.tolist() == [False, False, False, True, False]
+
+
+def test_a_column_of_free_text_does_not_fill_the_memory(named, monkeypatch):
+    monkeypatch.setattr(module, "ANSWERS_HELD", 10)
+    texts = pl.Series([f"text {n}" for n in range(100)] + ["河西村"])
+    positions, unknown = named.positions(texts)
+    assert len(named._answers) <= 10
+    assert unknown.sum() == 100
+    assert positions["village"][-1] == 1
