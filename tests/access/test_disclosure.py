@@ -4,7 +4,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -67,24 +67,28 @@ def _check(before: pl.DataFrame, after: pl.DataFrame, thresholds: dict[str, int]
         assert values == (dict.fromkeys(values) if hidden else {name: row[name] for name in values})
 
 
+@settings(deadline=None)
 @given(ROWS)
 def test_internal_sees_ordinary_counts_exactly_and_no_restricted_count_of_1_to_9(rows: list[tuple[str, int, int]]) -> None:
     before = _counts(rows)
     _check(before, _disclose(before, INTERNAL), {"DS01": 10, "DS04": 10, "DS02": 0, "SA01": 0})
 
 
+@settings(deadline=None)
 @given(ORDINARY_ROWS)
 def test_outside_sees_no_count_of_1_to_4(rows: list[tuple[str, int, int]]) -> None:
     before = _counts(rows)
     _check(before, _disclose(before, OUTSIDE), {"DS02": 5, "SA01": 5})
 
 
+@settings(deadline=None)
 @given(ROWS)
 def test_the_grant_shows_everything_as_it_is(rows: list[tuple[str, int, int]]) -> None:
     before = _counts(rows)
     assert_frame_equal(_disclose(before, GRANTED).drop("masked"), before)
 
 
+@settings(deadline=None)
 @given(ROWS, st.sampled_from([INTERNAL, OUTSIDE]))
 def test_what_is_told_does_not_change_with_a_masked_count(rows: list[tuple[str, int, int]], audience: Audience) -> None:
     """The strongest form: replace each masked count by another masked one, sort by it, and nothing seen changes."""
@@ -101,6 +105,7 @@ def test_what_is_told_does_not_change_with_a_masked_count(rows: list[tuple[str, 
         assert_frame_equal(one, two)
 
 
+@settings(deadline=None)
 @given(ROWS)
 def test_disclosing_twice_is_disclosing_once(rows: list[tuple[str, int, int]]) -> None:
     once = _disclose(_counts(rows), INTERNAL)
