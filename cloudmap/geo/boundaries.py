@@ -131,8 +131,8 @@ def _read_table(path: Path, table: UnitLayer) -> DataFrame:
 
     from cloudmap.ingest.tables import open_table
 
-    reader = open_table(path, encoding=table.encoding, layer=table.layer)
-    blocks = list(reader.blocks())
+    with open_table(path, encoding=table.encoding, layer=table.layer) as reader:
+        blocks = list(reader.blocks())
     refused = pl.concat([block.rejected for block in blocks])
     if refused.height:
         first = refused.row(0, named=True)
@@ -162,7 +162,7 @@ def _as_units(raw: DataFrame, shapes: Any, table: UnitLayer, name: str) -> _Part
     columns: dict[str, Any] = {"code": as_code(column("code"), where=f"{name}: {fields.code}"), "name": as_text(column("name"), count)}
     columns["parent"] = as_text(column("parent"), count)
     for role in ("valid_from", "valid_to"):
-        columns[role] = as_day(column(role), count, where=f"{name}: {getattr(fields, role)}").to_numpy()
+        columns[role] = as_day(column(role), count, where=f"{name}: {getattr(fields, role)}")
     for role in ("staff", "volunteers", "population"):
         columns[f"{role}_n"] = as_count(column(role), count, where=f"{name}: {getattr(fields, role)}").array
     columns |= {"level": table.level, "kind": table.kind, "geometry": [None] * count if shapes is None else shapes}

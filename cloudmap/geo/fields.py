@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cloudmap.errors import BoundaryError, SchemaError
 
@@ -79,31 +81,29 @@ def as_code(column: Series[Any], *, where: str) -> Any:
     return codes
 
 
-def as_day(column: Series[Any] | None, length: int, *, where: str) -> Any:
-    """Return dates as naive datetimes (microseconds) at midnight, NaT where blank or "for ever".
+def as_day(column: Series[Any] | None, length: int, *, where: str) -> NDArray[np.datetime64]:
+    """Return dates as an array of naive datetimes (microseconds) at midnight, NaT where blank or "for ever".
 
     Raises
     ------
     BoundaryError
         A value is no date.
     """
-    import pandas as pd
-
-    text = as_text(column, length)
-    parts = text.astype("string").str.extract(_DATE)
-    days = pd.to_datetime(
-        pd.DataFrame({"year": parts[0], "month": parts[1], "day": parts[2]}).apply(pd.to_numeric).where(_bounded(parts[0])), errors="coerce"
-    ).astype("datetime64[us]")
-    wrong = text.notna() & days.isna() & (_bounded(parts[0]) | parts[0].isna())
-    if wrong.any():
-        raise BoundaryError(f"{where} = {text[wrong].iloc[0]!r}: no date. Write it as 2016-01-31")
-    return days
+    days = [_day(text, where) for text in as_text(column, length)]
+    return np.array(days, dtype="datetime64[us]")
 
 
-def _bounded(year: Any) -> Any:
-    import pandas as pd
-
-    return pd.to_numeric(year).lt(_FOREVER).fillna(False).astype(bool)
+def _day(text: str | None, where: str) -> date | None:
+    if text is None:
+        return None
+    found = re.match(_DATE, text)
+    year, month, day = (int(one) for one in found.groups()) if found else (0, 0, 0)
+    if year >= _FOREVER:
+        return None
+    try:
+        return date(year, month, day)
+    except ValueError:
+        raise BoundaryError(f"{where} = {text!r}: no date. Write it as 2016-01-31") from None
 
 
 def as_count(column: Series[Any] | None, length: int, *, where: str) -> Any:
