@@ -69,7 +69,8 @@ def write_workbook(path: Path, frame: pl.DataFrame, *, sheet: str, text_instead:
         part.compress_type = zipfile.ZIP_DEFLATED
         with archive.open(part, "w") as out:
             header = "".join(f'<c r="{_letter(at)}1" t="inlineStr"><is><t>{name}</t></is></c>' for at, name in enumerate(frame.columns))
-            out.write(f'{_XML}<worksheet xmlns="{_MAIN}"><sheetData><row r="1">{header}</row>'.encode())
+            extent = f"A1:{_letter(frame.width - 1)}{frame.height + 1}"
+            out.write(f'{_XML}<worksheet xmlns="{_MAIN}"><dimension ref="{extent}"/><sheetData><row r="1">{header}</row>'.encode())
             for start in range(0, numbered.height, _CHUNK_N):
                 out.write("".join(_rows(numbered[start : start + _CHUNK_N], frame.schema)).encode())
             out.write(b"</sheetData></worksheet>")
