@@ -96,7 +96,7 @@ def open_base_map(city: City) -> BaseMap:
 
 def load_file(
     city: City,
-    store: Store,
+    store: Store | None,
     source: Source,
     path: Path,
     base_map: BaseMap,
@@ -112,7 +112,7 @@ def load_file(
     city, store, source, path, base_map, taxonomy
         What to load, into what, and what it is read with.
     dry : bool, default False
-        Judge everything, write nothing.
+        Judge everything, write nothing; implied where there is no store.
     progress : callable
         Told the step and the records done so far.
 
@@ -132,7 +132,7 @@ def load_file(
     clock = _Clock()
     with clock("hash"):
         key = LoadKey(file_sha256(path), source.id, mapping_version(city, source, base_map.units))
-    known = None if dry else store.find(key)
+    known = store.find(key) if store and not dry else None
     if known is not None:
         return Outcome(source.id, path, "already loaded", known.ledger, known.load_seq, None, ())
     with tempfile.TemporaryDirectory(prefix="cloudmap-") as scratch:
@@ -144,7 +144,7 @@ def load_file(
             judged = _judge(source, staged, base_map, store)
         evidence = (*reader.evidence, *judged.evidence)
         ledger = Ledger(source.id, path.name)
-        if dry:
+        if store is None or dry:
             with clock("place"):
                 _settle(city, store, staged, base_map, judged, ledger, None, progress)
             return Outcome(source.id, path, "checked", ledger.as_dict(), None, judged.crs, evidence, clock.seconds)
@@ -223,7 +223,7 @@ def _thin(points: pl.DataFrame) -> pl.DataFrame:
     return points if points.height <= SAMPLE_N else points.gather_every(-(-points.height // SAMPLE_N))
 
 
-def _judge(source: Source, staged: _Staged, base_map: BaseMap, store: Store) -> _Judged:
+def _judge(source: Source, staged: _Staged, base_map: BaseMap, store: Store | None) -> _Judged:
     """Decide what the file's coordinates are, or stop with the evidence; and which of its points are pile-ups."""
     sample = staged.sample()
     verdict = check_declared(
@@ -235,7 +235,7 @@ def _judge(source: Source, staged: _Staged, base_map: BaseMap, store: Store) -> 
         where=f"sources.{source.id}",
         named=_named_units(sample["unit_named"], base_map.locator),
     )
-    known = store.recall(f"pile_ups_{source.id}")
+    known = store.recall(f"pile_ups_{source.id}") if store else None
     pile_ups = staged.pile_ups.decide(min_n=source.pile_up_min, share=source.pile_up_share, known=known)
     return _Judged(str(verdict.crs), tuple(verdict.evidence), pile_ups)
 
@@ -256,7 +256,7 @@ def _named_units(names: pl.Series, locator: Locator) -> NamedUnits | None:
 
 def _settle(
     city: City,
-    store: Store,
+    store: Store | None,
     staged: _Staged,
     base_map: BaseMap,
     judged: _Judged,
@@ -295,14 +295,15 @@ def _settle(
 class _Stored:
     """What the store already holds of one source, to tell a repeated report from a new version."""
 
-    def __init__(self, store: Store, source_id: str) -> None:
+    def __init__(self, store: Store | None, source_id: str) -> None:
         self._store = store
-        loaded = any(one.source_id == source_id and not one.undone for one in store.loads())
-        self._ids = store.read("reports", ["report_id"], [("source_id", "==", source_id)])["report_id"].hash() if loaded else None
+        self._ids: pl.Series | None = None
+        if store and any(one.source_id == source_id and not one.undone for one in store.loads()):
+            self._ids = store.read("reports", ["report_id"], [("source_id", "==", source_id)])["report_id"].hash()
 
     def drop_known(self, located: pl.DataFrame) -> pl.DataFrame:
         """Leave out reports whose newest version in the store says the same."""
-        if self._ids is None:
+        if self._store is None or self._ids is None:
             return located
         seen = located.filter(located["report_id"].hash().is_in(self._ids.implode()))
         if seen.is_empty():

@@ -10,11 +10,11 @@ from cloudmap.access.audience import Audience
 from cloudmap.access.reader import Reader
 from cloudmap.analysing import Analysis, analyse_facts
 from cloudmap.city import City, Source
-from cloudmap.errors import ConfigError
+from cloudmap.errors import ConfigError, StoreError
 from cloudmap.geo.boundaries import read_units
 from cloudmap.ingest.taxonomy import read_taxonomy
 from cloudmap.loading import Outcome, load_file, open_base_map
-from cloudmap.store import open_store
+from cloudmap.store import Store, open_store
 
 Progress = Callable[[str, int], None]
 
@@ -55,7 +55,7 @@ def load(
         As the failing step says; loads that were already committed stay.
     """
     work = _files(city, files, source)
-    store = open_store(city, create=not dry)
+    store = open_store(city, create=True) if not dry else _store_if_any(city)
     taxonomy, base_map = read_taxonomy(city), open_base_map(city)
     return [load_file(city, store, of, path, base_map, taxonomy, dry=dry, progress=progress) for of, path in work]
 
@@ -92,6 +92,14 @@ def read(city: City, *, audience: Audience | None = None) -> Reader:
         Nothing is analysed yet.
     """
     return Reader(city, open_store(city), read_taxonomy(city), audience)
+
+
+def _store_if_any(city: City) -> Store | None:
+    """Open the store where there is one: a check before the first load has nothing to compare with."""
+    try:
+        return open_store(city)
+    except StoreError:
+        return None
 
 
 def _files(city: City, files: Sequence[str | Path], source_id: str | None) -> list[tuple[Source, Path]]:

@@ -55,7 +55,11 @@ def write_base_map(folder: Path) -> None:
     """Write the three squares and the canal."""
     names = (("999001001", "东街", 4000), ("999001002", "中街", 8000), ("999001003", "西街", 2000))
     features = [
-        {"type": "Feature", "properties": {"code": code, "name": name, "people": people}, "geometry": {"type": "Polygon", "coordinates": square(i)}}
+        {
+            "type": "Feature",
+            "properties": {"code": code, "name": name, "people": people},
+            "geometry": {"type": "Polygon", "coordinates": square(i)},
+        }
         for i, (code, name, people) in enumerate(names)
     ]
     (folder / "streets.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}), encoding="utf-8")
@@ -65,9 +69,9 @@ def write_base_map(folder: Path) -> None:
 
 
 def report_lines(n: int = 1200, *, seed: int = 5, prefix: str = "R") -> list[str]:
-    """Write n clean records: two in three ordinary ones everywhere, the rest crowded about one corner of the middle square, 2018-01 to 2018-05."""
-    rng = random.Random(seed)  # noqa: S311  (a sample, not a secret)
-    start = datetime(2018, 1, 1)  # noqa: DTZ001  (files hold local times)
+    """Write n clean records of 2018-01 to 2018-05: two in three anywhere, the rest crowded about the middle."""
+    rng = random.Random(seed)
+    start = datetime(2018, 1, 1)
     lines = []
     for i in range(n):
         crowd = i % 3 == 0

@@ -334,12 +334,12 @@ class Reader:
             hotspot=self._verdict(layer, place, period_id, category),
         )
 
-    def unplaced(self, category: str, period_id: str) -> dict[str, int]:
-        """Count matters without a usable point, by ledger class, so that totals of the map close."""
+    def unplaced(self, category: str, period_id: str) -> dict[str, int | None]:
+        """Count matters by ledger class (None: masked), so that totals of the map close with those that have no usable point."""
         totals = total_by_place(self._part("cube_class"), period=self.period(period_id), categories=self._codes(category, "count"))
         shown = self._disclosed(totals.select("place", n="matters_n"), category=category)
         counts: dict[str, int | None] = dict(shown.select("place", "n").iter_rows())
-        return {name: counts.get(name, 0) or 0 for name in ("located", "area_only", "unmapped", "outside")}
+        return {name: counts.get(name, 0) for name in ("located", "area_only", "unmapped", "outside")}
 
     # Rows
 

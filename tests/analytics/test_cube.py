@@ -15,7 +15,8 @@ WEIGHTS = {"FC02": 1.0, "SH04": 30.0}
 def _facts(rows):
     columns = ["matter_id", "category_code", "occurred_at", "reporter_hash", "unit"]
     frame = pl.DataFrame(rows, schema=columns, orient="row")
-    return frame.with_columns(pl.col("occurred_at").cast(pl.Datetime("us", "UTC")), pl.col("reporter_hash").cast(pl.String))
+    instant, text = pl.col("occurred_at").cast(pl.Datetime("us", "UTC")), pl.col("reporter_hash").cast(pl.String)
+    return frame.with_columns(instant, text)
 
 
 def test_weeks_begin_on_monday_in_the_citys_own_zone():
@@ -29,7 +30,8 @@ def test_a_matter_told_twice_counts_once_and_both_counts_stay():
     rows = [("m", "SH04", at, "x", "A"), ("m", "SH04", at, "y", "A"), ("n", "SH04", at, "x", "A"), ("n", "FC02", at, "x", None)]
     cube = build_weekly(_facts(rows), pl.col("unit"), zone=SHANGHAI, weights=WEIGHTS)
     assert cube.row(0, named=True) == {
-        "place": "A", "week_on": date(2018, 7, 2), "category_code": "SH04", "reports_n": 3, "matters_n": 2, "reporters_n": 2, "burden": 60.0,
+        "place": "A", "week_on": date(2018, 7, 2), "category_code": "SH04", "reports_n": 3, "matters_n": 2, "reporters_n": 2,
+        "burden": 60.0,
     }  # fmt: skip
     assert cube.height == 1
 

@@ -42,7 +42,8 @@ def test_exact_p_equals_the_enumerated_fraction(case):
 
 
 @pytest.mark.parametrize(
-    ("star", "z", "p", "q"), [(False, "gi_z", "p_exact_gi_conditional", "q_bh_gi"), (True, "gistar_z", "p_exact_gistar_total", "q_bh_gistar")]
+    ("star", "z", "p", "q"),
+    [(False, "gi_z", "p_exact_gi_conditional", "q_bh_gi"), (True, "gistar_z", "p_exact_gistar_total", "q_bh_gistar")],
 )
 def test_h3_disk_reproduces_z_exact_p_and_q(star, z, p, q):
     disk = pl.read_csv(PUBLISHED / "h3_res9_disk.csv")
