@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from cloudmap.errors import SchemaError, SourceError
 from cloudmap.ingest.blocks import CELL_MAX_BYTES, Block, Rejections, TableReader, check_header, show_preview
-from cloudmap.ingest.encoding import decode, detect_encoding
+from cloudmap.ingest.decoding import decode
+from cloudmap.ingest.encoding import detect_encoding
 from cloudmap.ingest.opening import Opened
 
 BLOCK_BYTES: Final = 32 * 1024**2

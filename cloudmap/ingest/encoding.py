@@ -1,27 +1,17 @@
-"""Which encoding delimited text is in, with evidence, and how it is decoded without losing a row."""
+"""Which encoding delimited text is in, with evidence or not at all."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from cloudmap.errors import SourceError
+from cloudmap.ingest.decoding import CODECS
 from cloudmap.ingest.scrub import scrub_one
 
-_CODECS: Final = {
-    "utf-8": "utf-8",
-    "utf-16-le": "utf-16-le",
-    "utf-16-be": "utf-16-be",
-    "gb18030": "gb18030",
-    "big5": "cp950",  # what Windows writes as Big5; the plain codec lacks 裏, 銹, 恒
-    "big5hkscs": "big5hkscs",
-    "cp1252": "cp1252",
-    "latin-1": "latin-1",
-}
 _ALIASES: Final = {
     "utf8": "utf-8",
     "utf-8-sig": "utf-8",
@@ -45,6 +35,9 @@ _PIECE: Final = 4 * 1024**2
 _LOOKED_AT_BYTES: Final = 256 * 1024**2
 _SAMPLE_LINES: Final = 2000
 _MARGIN: Final = 0.2
+_PLAUSIBLE: Final = 0.6
+_FEW_SHARE: Final = 0.1
+"""Up to this share of lines, those that fit no encoding are single spoilt rows and not the file's encoding."""
 _SHOWN: Final = 10
 _FREQUENT: Final = frozenset(
     "的一是在不了有和人这這中大为為上个個国國我以要他时時来來用们們生到作地于於出就分对對成会會可主发發年动動同工也能下过過子说說产產种種面而方后後多定行学學法所民得经經"
@@ -55,24 +48,7 @@ _FREQUENT: Final = frozenset(
 )
 """Characters that most lines of Chinese reports hold some of, in both scripts: text decoded wrongly holds almost none."""
 _HAN: Final = re.compile(r"[㐀-鿿]")
-_UTF8_HAN: Final = re.compile(rb"(?:[\xe4-\xe9][\x80-\xbf]{2}){2}")
 _LOST: Final = re.compile("\ufffd|锟斤拷")
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """One piece of a file as clean UTF-8.
-
-    Attributes
-    ----------
-    data : bytes
-        UTF-8 with the piece's own lines.
-    bad_lines : list of int
-        Lines (from 0) that the encoding does not allow; their bytes are replaced in `data`.
-    """
-
-    data: bytes
-    bad_lines: list[int]
 
 
 def normal_name(encoding: str) -> str:
@@ -85,9 +61,9 @@ def normal_name(encoding: str) -> str:
     """
     name = encoding.strip().lower().replace("_", "-")
     name = _ALIASES.get(name, name)
-    if name == "utf-16" or name in _CODECS:
+    if name == "utf-16" or name in CODECS:
         return name
-    raise SourceError(f"encoding {encoding!r} is not read. Known: {', '.join([*_CODECS, 'utf-16'])}")
+    raise SourceError(f"encoding {encoding!r} is not read. Known: {', '.join([*CODECS, 'utf-16'])}")
 
 
 def detect_encoding(path: Path, name: str, declared: str | None = None) -> tuple[str, list[str]]:
@@ -126,12 +102,13 @@ def detect_encoding(path: Path, name: str, declared: str | None = None) -> tuple
         return wide, [f"encoding {wide}: every other byte is zero, without a byte order mark"]
     if wanted and wanted.startswith("utf-16"):
         return wanted, [f"encoding {wanted}: declared"]
-    lines = _foreign_lines(path)
+    lines, lines_n = _foreign_lines(path)
     if not lines:
         return wanted or "utf-8", [f"encoding {wanted or 'utf-8'}: only ASCII in the first {_LOOKED_AT_BYTES // 1024**2} MB"]
+    few = len(lines) <= _FEW_SHARE * lines_n
     if wanted:
-        return wanted, _confirm(wanted, lines, name)
-    return _decide(lines, name)
+        return wanted, _confirm(wanted, lines, name, few=few)
+    return _decide(lines, name, few=few)
 
 
 def _marked(marked: str | None, wanted: str | None, name: str) -> tuple[str, list[str]]:
@@ -142,15 +119,17 @@ def _marked(marked: str | None, wanted: str | None, name: str) -> tuple[str, lis
     return marked, [f"encoding {marked}: byte order mark"]
 
 
-def _foreign_lines(path: Path) -> list[bytes]:
-    """Return the first lines that hold more than ASCII."""
+def _foreign_lines(path: Path) -> tuple[list[bytes], int]:
+    """Return the first lines that hold more than ASCII, and how many lines were looked at for them."""
     found: list[bytes] = []
+    lines_n = 0
     with path.open("rb") as file:
         while len(found) < _SAMPLE_LINES and file.tell() < _LOOKED_AT_BYTES and (piece := file.read(_PIECE)):
-            if not piece.isascii():
-                whole = piece + file.readline(_PIECE)
+            whole = piece + file.readline(_PIECE)
+            lines_n += max(whole.count(b"\n"), whole.count(b"\r"))
+            if not whole.isascii():
                 found.extend(islice((one for one in whole.splitlines() if not one.isascii()), _SAMPLE_LINES - len(found)))
-    return found
+    return found, lines_n
 
 
 def _valid(lines: Iterable[bytes], codec: str) -> list[str]:
@@ -163,9 +142,9 @@ def _valid(lines: Iterable[bytes], codec: str) -> list[str]:
     return texts
 
 
-def _confirm(wanted: str, lines: list[bytes], name: str) -> list[str]:
-    texts = _valid(lines, _CODECS[wanted])
-    if len(texts) * 2 < len(lines):
+def _confirm(wanted: str, lines: list[bytes], name: str, *, few: bool) -> list[str]:
+    texts = _valid(lines, CODECS[wanted])
+    if len(texts) * 2 < len(lines) and not few:
         raise SourceError(
             f"{name}: declared {wanted}, but {len(lines) - len(texts)} of {len(lines)} sampled lines are not. Set encoding to one of:\n"
             f"{_candidates(lines)}"
@@ -174,7 +153,7 @@ def _confirm(wanted: str, lines: list[bytes], name: str) -> list[str]:
     return [f"encoding {wanted}: declared; {len(texts)} of {len(lines)} sampled lines decode"]
 
 
-def _decide(lines: list[bytes], name: str) -> tuple[str, list[str]]:
+def _decide(lines: list[bytes], name: str, *, few: bool) -> tuple[str, list[str]]:
     texts = _valid(lines, "utf-8")
     if len(texts) * 2 >= len(lines):
         _refuse_mojibake(texts, name)
@@ -183,11 +162,15 @@ def _decide(lines: list[bytes], name: str) -> tuple[str, list[str]]:
         ]
     scored = sorted(((_score(lines, one), one) for one in ("gb18030", "big5")), reverse=True)
     (best, encoding), (second, other) = scored
-    if best < 0.6 or best - second < _MARGIN:
+    if best < _PLAUSIBLE and few:
+        return "utf-8", [
+            f"encoding utf-8: ASCII but for {len(lines)} lines, {len(lines) - len(texts)} of which no encoding fits; they are quarantined"
+        ]
+    if best < _PLAUSIBLE or best - second < _MARGIN:
         raise SourceError(
             f"{name}: the encoding cannot be told for certain. Set encoding to the one that reads right:\n{_candidates(lines)}"
         )
-    texts = _valid(lines, _CODECS[encoding])
+    texts = _valid(lines, CODECS[encoding])
     _refuse_mojibake(texts, name)
     return encoding, [
         f"encoding {encoding}: {len(texts)} of {len(lines)} sampled lines decode, score {best:.2f} against {second:.2f} for {other}, "
@@ -197,7 +180,7 @@ def _decide(lines: list[bytes], name: str) -> tuple[str, list[str]]:
 
 def _score(lines: list[bytes], encoding: str) -> float:
     """Between 0 and about 1.7: share of lines that decode x (share of common + share of frequent characters)."""
-    codec = _CODECS[encoding]
+    codec = CODECS[encoding]
     texts = _valid(lines, codec)
     characters = [one for one in "".join(texts) if ord(one) > 127]
     if not characters:
@@ -215,7 +198,7 @@ def _frequent(characters: Sequence[str]) -> int:
 def _candidates(lines: list[bytes]) -> str:
     shown = []
     for encoding in ("utf-8", "gb18030", "big5", "cp1252"):
-        texts = _valid(lines, _CODECS[encoding])
+        texts = _valid(lines, CODECS[encoding])
         if texts:
             shown.append(f"    {encoding}: {len(texts)} of {len(lines)} lines decode, such as {_show(texts[0])}")
     return "\n".join(shown)
@@ -244,7 +227,7 @@ def _refuse_mojibake(texts: list[str], name: str) -> None:
         ("cp1252", "gb18030"),
         ("latin-1", "big5"),
     ):
-        mended = [(one, again) for one in sample if (again := _again(one, wrong, _CODECS[right]))]
+        mended = [(one, again) for one in sample if (again := _again(one, wrong, CODECS[right]))]
         if len(mended) * 5 > len(sample) * 3:
             before, after = mended[0]
             raise SourceError(
@@ -264,91 +247,3 @@ def _again(text: str, wrong: str, right: str) -> str | None:
     if not _HAN.search(mended) or _frequent(foreign) * 4 < len(foreign) or _frequent(before) * 4 >= len(before):
         return None
     return mended
-
-
-def decode(chunk: bytes, encoding: str) -> Decoded:
-    """Decode whole lines strictly and give them back as UTF-8.
-
-    Parameters
-    ----------
-    chunk : bytes
-        Whole lines of a file.
-    encoding : str
-        As `detect_encoding` returns.
-
-    Raises
-    ------
-    Nothing: lines that the encoding does not allow are listed. In GB18030 and Big5 that includes lines that are valid UTF-8
-    and Chinese as such: other rows of another encoding would enter as nonsense.
-    """
-    codec = _CODECS[encoding]
-    if encoding.startswith("utf-16"):
-        return _decode_wide(chunk, codec)
-    try:
-        text = chunk.decode(codec)
-    except UnicodeDecodeError:
-        decoded = _decode_between_bad(chunk, codec)
-    else:
-        decoded = Decoded(chunk if codec == "utf-8" else text.encode("utf-8"), [])
-    strangers = [] if codec == "utf-8" else _utf8_lines(chunk)
-    return Decoded(decoded.data, sorted({*decoded.bad_lines, *strangers})) if strangers else decoded
-
-
-def _decode_between_bad(chunk: bytes, codec: str) -> Decoded:
-    """Decode up to each line that fails, and go on behind it."""
-    view, clean, bad = memoryview(chunk), bytearray(), []
-    at = line = 0
-    while at < len(chunk):
-        try:
-            clean += str(view[at:], codec).encode("utf-8")
-            break
-        except UnicodeDecodeError as error:
-            start, end = _line_around(chunk, at + error.start)
-            clean += str(view[at:start], codec).encode("utf-8")
-            clean += str(view[start:end], codec, "replace").encode("utf-8")
-            clean += chunk[end : end + 1]
-            line += chunk.count(b"\n", at, start)
-            bad.append(line)
-            line += 1
-            at = end + 1
-    return Decoded(bytes(clean), bad)
-
-
-def _line_around(chunk: bytes, at: int) -> tuple[int, int]:
-    """Return start and end (without its line end) of the line that an offset lies in."""
-    end = chunk.find(b"\n", at)
-    return chunk.rfind(b"\n", 0, at) + 1, len(chunk) if end < 0 else end
-
-
-def _utf8_lines(chunk: bytes) -> list[int]:
-    """List the lines that are Chinese in UTF-8."""
-    found = []
-    at = line = 0
-    while match := _UTF8_HAN.search(chunk, at):
-        start, end = _line_around(chunk, match.start())
-        line += chunk.count(b"\n", at, start)
-        if _is_utf8(chunk[start:end]):
-            found.append(line)
-        at, line = end + 1, line + 1
-    return found
-
-
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _decode_wide(chunk: bytes, codec: str) -> Decoded:
-    whole = len(chunk) // 2 * 2
-    text = chunk[:whole].decode(codec, "surrogatepass")
-    if whole < len(chunk):
-        text += "\udcff"  # half a character at the file's end makes its line a bad one
-    try:
-        return Decoded(text.encode("utf-8"), [])
-    except UnicodeEncodeError:
-        lines = text.split("\n")
-        bad = [number for number, line in enumerate(lines) if any("\ud800" <= one <= "\udfff" for one in line)]
-        return Decoded(text.encode("utf-8", "replace"), bad)

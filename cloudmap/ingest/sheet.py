@@ -59,7 +59,8 @@ class SheetParser:
         self.rows: list[Row] = []
         self.merged: list[tuple[int, int]] = []
         self._name, self._texts = name, texts
-        self._row, self._column = 0, -1
+        self._row, self._row_digits, self._column = 0, "0", -1
+        self._columns: dict[str, int] = {}
         self._cells: dict[int, str] = {}
         self._uncached: list[int] = []
         self._type, self._style, self._formula, self._valued = "n", 0, False, False
@@ -98,16 +99,20 @@ class SheetParser:
             self.merged.append((split_reference(first, self._name)[0], split_reference(last or first, self._name)[0]))
 
     def _locate(self, reference: str) -> int:
-        row, column = split_reference(reference, self._name)
-        if row != self._row:
-            raise SourceError(f"{self._name}: cell {reference} stands in row {self._row}. Save the workbook again")
+        letters = reference.rstrip("0123456789")
+        if reference[len(letters) :] != self._row_digits:
+            raise SourceError(f"{self._name}: cell {reference[:20]!r} stands in row {self._row}. Save the workbook again")
+        column = self._columns.get(letters)
+        if column is None:
+            column = self._columns[letters] = split_reference(reference, self._name)[1]
         return column
 
     def _begin_row(self, number: str | None) -> None:
         row = self._row + 1 if number is None else int(number) if number.isdecimal() else 0
         if row <= self._row:
             raise SourceError(f"{self._name}: row {number!r} follows row {self._row}. Save the workbook again")
-        self._row, self._column, self._cells, self._uncached = row, -1, {}, []
+        self._row, self._row_digits, self._column = row, str(row), -1
+        self._cells, self._uncached = {}, []
 
     def _data(self, data: str) -> None:
         if self._text is None:
@@ -247,7 +252,7 @@ def number_text(stored: str, dates: DateKind, *, since_1904: bool = False) -> st
     if shown is not None:
         return shown
     if not abs(value) < 1e15:
-        return digits
+        return digits.upper()
     return str(int(value)) if value.is_integer() else repr(value)
 
 

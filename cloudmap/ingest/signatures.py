@@ -129,7 +129,7 @@ def _xml_signature(path: Path, name: str) -> Signature:
 
 def local_name(tag: str) -> str:
     """Return an element's name without its namespace prefix."""
-    return tag.rpartition(":")[2]
+    return tag.rpartition(":")[2] if ":" in tag else tag
 
 
 def xml_parser(name: str) -> expat.XMLParserType:
