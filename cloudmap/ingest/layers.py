@@ -137,6 +137,27 @@ def read_layer(path: str | Path, *, layer: str | None = None, crs: str | None = 
     )
 
 
+def layer_names(path: str | Path) -> list[str]:
+    """List the layers of a file that have shapes, for choosing among them.
+
+    Parameters
+    ----------
+    path : str or Path
+        GeoPackage, Shapefile, GeoJSON, KML or GeoParquet.
+
+    Raises
+    ------
+    SourceError
+        The file is no layer, is broken or is not trusted.
+    """
+    with open_input(path, expect="layer") as opened:
+        if opened.kind in ("shapefile", "geoparquet", "geojson"):
+            return [opened.stem]
+        from pyogrio import list_layers
+
+        return [str(name) for name, kind in list_layers(opened.path) if kind is not None]
+
+
 def _open(path: str | Path, layer: str | None) -> Opened:
     """Open a file; in a zip of several shapefiles the layer's name chooses one."""
     if layer is not None and str(path).lower().endswith(".zip"):
