@@ -167,16 +167,29 @@ class Catalog:
             yield connection
 
     def _connect(self) -> sqlite3.Connection:
-        location = f"file:{quote(str(self.path))}?mode={self._mode()}"
+        if not os.access(self.path.parent, os.W_OK, effective_ids=True):
+            return self._open(self._mode_without_log())
+        try:
+            return self._open("rw")
+        except sqlite3.OperationalError as error:
+            # A disk without room for the log's index (32 KB) can still be read.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_IOERR:
+                raise
+            return self._open(self._mode_without_log())
+
+    def _open(self, mode: str) -> sqlite3.Connection:
+        location = f"file:{quote(str(self.path))}?mode={mode}"
         connection = sqlite3.connect(location, uri=True, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA synchronous = FULL")
+        try:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA synchronous = FULL")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
-    def _mode(self) -> str:
-        """Say how SQLite may open the file: on read-only media it cannot make the files of its write-ahead log."""
-        if os.access(self.path.parent, os.W_OK, effective_ids=True):
-            return "rw"
+    def _mode_without_log(self) -> str:
+        """Say how SQLite may open the file where it cannot make its log: as unchanging, but only if no log holds newer pages."""
         log = self.path.with_name(f"{self.path.name}-wal")
         return "ro" if log.exists() and log.stat().st_size else "ro&immutable=1"
 

@@ -20,6 +20,8 @@ from cloudmap.errors import StoreError
 from cloudmap.store import points
 
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+_LOG_INDEX_BYTES = 1 << 15
+"""What SQLite needs beside the catalog to open it for writing."""
 _verified: set[tuple[str, int, int]] = set()
 
 
@@ -148,6 +150,10 @@ def _full(folder: Path, doing: str) -> str:
     )
 
 
+def _has_no_room(folder: Path) -> bool:
+    return folder.exists() and shutil.disk_usage(folder).free < _LOG_INDEX_BYTES
+
+
 def _read_only(folder: Path, doing: str) -> str:
     return f"{folder}: {doing} failed: the folder is read-only for this user. Give write permission, or name another folder in [store] url"
 
@@ -161,7 +167,7 @@ def _explain_catalog(folder: Path, doing: str, error: SQLAlchemyError) -> str:
 
 def _explain_sqlite(folder: Path, doing: str, error: sqlite3.Error) -> str:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or (code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY) and _has_no_room(folder)):
         return _full(folder, doing)
     if code == sqlite3.SQLITE_READONLY:
         return _read_only(folder, doing)

@@ -3,6 +3,7 @@
 import itertools
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from cloudmap.errors import StoreError
-from cloudmap.store import LoadRecord, catalog
+from cloudmap.store import LoadRecord, catalog, files
 from cloudmap.store.lake import Lake
 from cloudmap.store.points import POINTS
 from tests.store.facts import ids, key, load, reports
@@ -132,6 +133,24 @@ def test_fault_74_a_catalog_that_cannot_grow_is_a_full_disk_too(lake: Lake, monk
             with pytest.raises(StoreError, match="committing a load failed: the disk is full"):
                 draft.commit({"evidence": "x" * 100_000})
     assert sorted(ids(lake.read("reports"))) == list(range(20))
+
+
+def test_fault_74_a_disk_without_room_for_the_log_can_still_be_read(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    load(lake, "first", reports(range(20)))
+    open_as = catalog.Catalog._open
+
+    def no_room(book: catalog.Catalog, mode: str) -> sqlite3.Connection:
+        if mode == "rw":
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+            raise error
+        return open_as(book, mode)
+
+    monkeypatch.setattr(catalog.Catalog, "_open", no_room)
+    monkeypatch.setattr(files, "_has_no_room", lambda folder: True)
+    assert lake.read("reports").height == 20
+    with pytest.raises(StoreError, match="undoing a load failed: the disk is full"):
+        lake.undo(1)
 
 
 def test_fault_76_two_loads_of_one_file_one_wins(lake: Lake) -> None:
