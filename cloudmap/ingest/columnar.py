@@ -202,8 +202,9 @@ def _points(column: pa.Array) -> tuple[pl.Series, pl.Series, pl.Series]:
         shapes = shapely.from_wkb(column.to_numpy(zero_copy_only=False), on_invalid="ignore")
         nothing = column.is_null().to_numpy(zero_copy_only=False)
         sound = nothing | (shapely.get_type_id(shapes) == shapely.GeometryType.POINT)
-        x, y = shapely.get_x(shapes), shapely.get_y(shapes)
         empty = nothing | ~sound | shapely.is_empty(shapes)
+        shapes[empty] = None  # the library refuses to tell where an empty point lies
+        x, y = shapely.get_x(shapes), shapely.get_y(shapes)
     text = [as_text(pa.array(np.where(empty, np.nan, values), from_pandas=True)) for values in (x, y)]
     return text[0], text[1], pl.Series(sound)
 

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import isfinite
 from typing import Final, Literal
 from xml.parsers import expat
 
@@ -252,7 +253,7 @@ def number_text(stored: str, dates: DateKind, *, since_1904: bool = False) -> st
     if shown is not None:
         return shown
     if not abs(value) < 1e15:
-        return digits.upper()
+        return digits.upper() if isfinite(value) else stored
     return str(int(value)) if value.is_integer() else repr(value)
 
 
