@@ -7,8 +7,9 @@ centimetres and count as one. What a feed is in is declared, or diagnosed with e
 from __future__ import annotations
 
 from cloudmap.geo.coordinates import CHINA_BOX, Datum, in_china_box, shift, to_wgs84
-from cloudmap.geo.datum import DatumVerdict, NamedUnits, check_declared, default_candidates, diagnose_crs, same_datum
-from cloudmap.ingest.crs_names import CGCS2000, OBFUSCATED, WGS84, normalise_crs
+from cloudmap.geo.datum import DatumVerdict, NamedUnits, default_candidates, diagnose_crs, same_datum
+from cloudmap.geo.declared import check_declared
+from cloudmap.ingest.crs_names import CGCS2000, OBFUSCATED, WGS84, is_geographic, normalise_crs
 
 __all__ = [
     "CGCS2000",
@@ -22,6 +23,7 @@ __all__ = [
     "default_candidates",
     "diagnose_crs",
     "in_china_box",
+    "is_geographic",
     "normalise_crs",
     "same_datum",
     "shift",

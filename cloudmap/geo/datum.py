@@ -15,7 +15,6 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-from cloudmap.errors import CoordinateError
 from cloudmap.geo.coordinates import convertible, in_china_box, to_wgs84
 from cloudmap.geo.fit import Fit, beats, best_translation, place_sample
 from cloudmap.ingest.crs_names import CGCS2000, OBFUSCATED, WGS84, normalise_crs
@@ -29,6 +28,7 @@ Bools = NDArray[np.bool_]
 _FITS_SHARE: Final = 0.5
 """A system that puts fewer places than this inside the city is no answer, however bad the others are."""
 _NAMED_SHARE: Final = 0.5
+_ANCHORS: Final = 3
 _ANCHOR_M: Final = 100.0
 
 
@@ -131,7 +131,7 @@ def diagnose_crs(
     outline : shapely geometry
         Ground of the city, WGS84.
     anchors : array-like of float, shape (m, 4), optional
-        Known places: x and y as this feed has them, true longitude and latitude (WGS84).
+        Known places, three or more: x and y as this feed has them, true longitude and latitude (WGS84).
     named : NamedUnits, optional
         Units that the reports themselves name: strong evidence, independent of the outline.
     candidates : sequence of str, optional
@@ -154,7 +154,7 @@ def diagnose_crs(
     xs, ys = np.asarray(x, dtype=np.float64)[sample], np.asarray(y, dtype=np.float64)[sample]
     if candidates is None:
         probe = np.concatenate([np.column_stack([xs, ys]), anchor[:, :2]])
-        candidates = default_candidates(outline, projected=bool(np.mean(_degrees(probe[:, 0], probe[:, 1])) < 0.5))
+        candidates = default_candidates(outline, projected=bool(np.mean(are_degrees(probe[:, 0], probe[:, 1])) < 0.5))
     fits, same = _fits(xs, ys, [normalise_crs(one) for one in candidates], outline)
     evidence = [
         f"{fit.name} stands for {', '.join(same[fit.name])} too: within 5 m of each other here"
@@ -174,7 +174,8 @@ def diagnose_crs(
     return DatumVerdict(crs, evidence, scores, tuple(same[crs]) if crs else ())
 
 
-def _degrees(x: Floats, y: Floats) -> Bools:
+def are_degrees(x: Floats, y: Floats) -> Bools:
+    """Mark the points whose numbers could be degrees."""
     return (np.abs(x) <= 180) & (np.abs(y) <= 90)
 
 
@@ -256,7 +257,9 @@ def _by_names(
 
 def _by_anchors(names: list[str], anchors: Floats, evidence: list[str], scores: dict[str, dict[str, float]]) -> str | None:
     """Name the candidate that puts known places where they are."""
-    if len(anchors) < 3:
+    if len(anchors) < _ANCHORS:
+        if len(anchors):
+            evidence.append(f"{len(anchors)} anchor(s): at least {_ANCHORS} are needed to decide anything")
         return None
     medians: dict[str, float] = {}
     for name in names:
@@ -272,83 +275,3 @@ def _by_anchors(names: list[str], anchors: Floats, evidence: list[str], scores: 
     clear = medians[first] <= _ANCHOR_M and all(medians[rival] >= max(3 * medians[first], 2 * _ANCHOR_M) for rival in rivals)
     evidence.append(f"by anchors: {first}" if clear else "undecided by anchors")
     return first if clear else None
-
-
-def check_declared(
-    x: ArrayLike,
-    y: ArrayLike,
-    *,
-    declared: str | None,
-    outline: BaseGeometry,
-    confirmed: bool = False,
-    where: str = "source",
-    anchors: ArrayLike | None = None,
-    named: NamedUnits | None = None,
-) -> DatumVerdict:
-    """Settle the coordinate system of a feed: what it declares, unless its points say otherwise.
-
-    Parameters
-    ----------
-    x, y : array-like of float, shape (n,)
-        Coordinates as delivered.
-    declared : str or None
-        What the city file says; None where it says nothing.
-    outline : shapely geometry
-        Ground of the city, WGS84.
-    confirmed : bool, default False
-        The owner has seen the evidence and insists (``crs_confirmed = true``): contradictions become evidence.
-    where : str
-        How messages name the feed, such as ``sources.app``.
-    anchors, named
-        As for `diagnose_crs`.
-
-    Returns
-    -------
-    DatumVerdict
-        `crs` is always set: the system to use.
-
-    Raises
-    ------
-    CoordinateError
-        The points contradict the declaration; or nothing is declared and the points are not clearly WGS84; or the numbers cannot be
-        what was declared (metres declared as degrees), which no confirmation makes right.
-    """
-    crs = normalise_crs(declared) if declared is not None else None
-    sample = place_sample(x, y)
-    xs, ys = np.asarray(x, dtype=np.float64)[sample], np.asarray(y, dtype=np.float64)[sample]
-    verdict = diagnose_crs(x, y, outline=outline, anchors=anchors, named=named, candidates=_with_declared(xs, ys, crs, outline))
-    told = "\n  ".join(verdict.evidence)
-    likely = f' Likely {where}.crs = "{verdict.crs}".' if verdict.crs else ""
-    if crs is not None and sample.size and _geographic(crs) and np.mean(_degrees(xs, ys)) < 0.5:
-        raise CoordinateError(
-            f"{where}: crs = {crs} means degrees, but x reaches {np.abs(xs).max():,.0f} and y {np.abs(ys).max():,.0f}: projected"
-            f" coordinates.{likely} Declare their system.\n  {told}"
-        )
-    if crs is None:
-        if sample.size == 0 or verdict.crs == WGS84:
-            return DatumVerdict(WGS84, verdict.evidence, verdict.scores)
-        found = f"the points are {verdict.crs}" if verdict.crs else "the points do not decide it"
-        raise CoordinateError(f"{where}: no crs is declared and {found}.{likely} Declare it in the city file.\n  {told}")
-    if verdict.crs is None or same_datum(verdict.crs, crs) or crs in verdict.same_here:
-        return DatumVerdict(crs, [f"declared {crs}", *verdict.evidence], verdict.scores)
-    if confirmed:
-        note = f"declared {crs} and confirmed, although the points look like {verdict.crs}"
-        return DatumVerdict(crs, [note, *verdict.evidence], verdict.scores)
-    raise CoordinateError(
-        f"{where}: crs = {crs} is declared, but the points are {verdict.crs}.{likely} If the declaration is right all the same, set"
-        f" {where}.crs_confirmed = true.\n  {told}"
-    )
-
-
-def _with_declared(x: Floats, y: Floats, crs: str | None, outline: BaseGeometry) -> list[str]:
-    projected = x.size > 0 and bool(np.mean(_degrees(x, y)) < 0.5)
-    names = default_candidates(outline, projected=projected)
-    return names if crs is None or (_geographic(crs) and projected) else list(dict.fromkeys([crs, *names]))
-
-
-def _geographic(crs: str) -> bool:
-    if crs in (WGS84, CGCS2000, *OBFUSCATED):
-        return True
-    from pyproj import CRS
-
-    return bool(CRS.from_user_input(crs).is_geographic)

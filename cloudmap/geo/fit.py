@@ -19,7 +19,9 @@ Bools = NDArray[np.bool_]
 DEGREE_M: Final = 111_195.0
 """Metres in a degree of latitude on the mean sphere: good to 0.5%, plenty for comparing fits."""
 
-_SAMPLE: Final = 40_000
+_SAMPLE_DEGREES: Final = 40_000
+_SAMPLE_PROJECTED: Final = 4_000
+"""Map projections lie so far apart that few places tell them apart, and there are many to try."""
 _NEAR_M: Final = 5_000.0
 """Readings closer than this differ only along the edge of a city."""
 _PLACES: Final = 30
@@ -38,7 +40,7 @@ def place_sample(x: ArrayLike, y: ArrayLike) -> NDArray[np.int64]:
     Returns
     -------
     ndarray of int64
-        Row numbers, ascending, at most 40,000.
+        Row numbers, ascending; at most 40,000 of degrees and 4,000 of projected coordinates, spread evenly.
     """
     xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     rows = np.flatnonzero(np.isfinite(xs) & np.isfinite(ys) & ((xs != 0) | (ys != 0)))
@@ -49,8 +51,9 @@ def place_sample(x: ArrayLike, y: ArrayLike) -> NDArray[np.int64]:
     keys = np.column_stack([np.floor(xs[rows] / step), np.floor(ys[rows] / step)])
     _, first = np.unique(keys, axis=0, return_index=True)
     rows = np.sort(rows[first])
-    if rows.size > _SAMPLE:
-        rows = rows[np.linspace(0, rows.size - 1, _SAMPLE).astype(np.int64)]
+    most = _SAMPLE_DEGREES if degrees else _SAMPLE_PROJECTED
+    if rows.size > most:
+        rows = rows[np.linspace(0, rows.size - 1, most).astype(np.int64)]
     return rows.astype(np.int64)
 
 

@@ -77,3 +77,19 @@ def normalise_crs(text: str) -> str:
         return WGS84
     known = crs.to_epsg(min_confidence=70)
     return f"EPSG:{known}" if known else crs.to_wkt()
+
+
+@lru_cache(maxsize=256)
+def is_geographic(crs: str) -> bool:
+    """Tell whether a (normalised) system has degrees.
+
+    Parameters
+    ----------
+    crs : str
+        As `normalise_crs` returns it.
+    """
+    if crs in (WGS84, CGCS2000, *OBFUSCATED):
+        return True
+    from pyproj import CRS
+
+    return bool(CRS.from_user_input(crs).is_geographic)

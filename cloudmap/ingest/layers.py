@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from cloudmap.errors import CoordinateError, SourceError
-from cloudmap.ingest.crs_names import OBFUSCATED, WGS84, normalise_crs
+from cloudmap.ingest.crs_names import OBFUSCATED, is_geographic, normalise_crs
 from cloudmap.ingest.dbf import RAW, decode_dbf
 from cloudmap.ingest.opening import Opened, open_input
 from cloudmap.ingest.shapes import Sound, sound_shapes
@@ -120,7 +120,7 @@ def read_layer(path: str | Path, *, layer: str | None = None, crs: str | None = 
     if raw.wkb is None:
         return Layer(_frame(raw.table, None, None), "", raw.encoding, _DRIVERS[opened.kind], raw.layer, evidence, raw.repairs)
     system = _settle_crs(raw, crs, name, evidence)
-    sound = sound_shapes(raw.wkb, degrees=_is_geographic(system), name=name)
+    sound = sound_shapes(raw.wkb, degrees=is_geographic(system), name=name)
     _refuse_wrong_numbers(sound, system, name)
     if not sound.shapes.any() and sound.rejected:
         raise SourceError(f"{name}: not one of {len(raw.table):,} shapes can be used: {next(iter(sound.rejected.values()))[1]}")
@@ -245,14 +245,6 @@ def _settle_crs(raw: _Raw, declared: str | None, name: str, evidence: list[str])
     return stored
 
 
-def _is_geographic(system: str) -> bool:
-    if system in (WGS84, *OBFUSCATED):
-        return True
-    from pyproj import CRS
-
-    return bool(CRS.from_user_input(system).is_geographic)
-
-
 def _refuse_wrong_numbers(sound: Sound, system: str, name: str) -> None:
     """Refuse metres declared as degrees, and degrees declared as metres."""
     import shapely
@@ -261,7 +253,7 @@ def _refuse_wrong_numbers(sound: Sound, system: str, name: str) -> None:
         return
     west, south, east, north = shapely.total_bounds(sound.shapes)
     in_degrees = max(abs(west), abs(east)) <= 360 and max(abs(south), abs(north)) <= 90
-    if in_degrees != _is_geographic(system):
+    if in_degrees != is_geographic(system):
         kind = "degrees" if in_degrees else "metres or feet"
         raise CoordinateError(
             f"{name}: its coordinate system is {system[:60]}, but coordinates run from {west:,.1f} {south:,.1f}"
