@@ -32,17 +32,14 @@ def grid(identity: str, columns: list[dict[str, Any]], rows: list[dict[str, Any]
     say : Words
         The language; Chinese gets AG Grid's whole locale table.
     **options
-        More of AG Grid's options; ``height`` is CSS, ``fixed_widths`` keeps the columns' own widths
-        (a grid on a hidden page has no width to fit).
+        More of AG Grid's options; ``height`` is CSS.
     """
     locale = grid_words() if say.language.startswith("zh") else {}
     height = options.pop("height", "100%")
-    fixed = options.pop("fixed_widths", False)
     return dag.AgGrid(
         id=identity,
         columnDefs=columns,
         rowData=rows,
-        columnSize=None if fixed else "responsiveSizeToFit",
         defaultColDef={"sortable": True, "resizable": True, "suppressHeaderMenuButton": True, "minWidth": 64},
         dashGridOptions={"theme": {"function": _THEME}, "localeText": locale, "animateRows": False, "suppressCellFocus": False, **options},
         style={"height": height, "width": "100%"},

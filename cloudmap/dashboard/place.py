@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import plotly.graph_objects as go
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 CATEGORIES: Final = 12
 """Categories that the table shows."""
+WEEKS: Final = 105
+"""Weeks that the chart shows."""
 REPORTS: Final = 500
 """Reports that the table lists, newest first."""
 
@@ -88,7 +91,9 @@ def _ratio(view: View, reader: Reader, say: Words) -> str:
 
 
 def _weeks(by_week: pl.DataFrame, period: Period, say: Words) -> Any:
-    """Draw a bar a week; masked weeks are left open."""
+    """Draw a bar a week around the period, two years at most; masked weeks are left open."""
+    last = min(by_week["week_on"].to_list()[-1], period.last_week_on + timedelta(weeks=26)) if by_week.height else period.last_week_on
+    by_week = by_week.filter(pl.col("week_on").is_between(last - timedelta(weeks=WEEKS - 1), last))
     chosen = by_week["week_on"].is_between(period.first_on, period.last_on)
     shown = [say("legend.masked") if masked else number(n) for n, masked in by_week.select("n", "masked").iter_rows()]
     figure = go.Figure(
@@ -156,4 +161,4 @@ def _reports(view: View, reader: Reader, say: Words) -> list[Any]:
         column("position", say("col.position"), width=80),
         column("report_id", say("col.report"), width=170, tooltipField="report_id"),
     ]
-    return [head, html.Div(grid("reports-grid", columns, rows, say, fixed_widths=True), className="cm-reports")]
+    return [head, html.Div(grid("reports-grid", columns, rows, say), className="cm-reports")]

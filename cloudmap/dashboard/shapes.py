@@ -45,7 +45,10 @@ def pack(shapes: GeoDataFrame) -> tuple[list[str], bytes]:
     body : bytes
         JSON with places, names, centres (label points) and shapes, gzipped.
     """
-    drawn = shapes[shapes.geometry.notna() & ~shapes.geometry.is_empty]
+    import shapely
+
+    outlines = shapes.geometry.to_numpy()
+    drawn = shapes[~(shapely.is_missing(outlines) | shapely.is_empty(outlines))]
     places = [str(place) for place in drawn["place"]]
     names = [str(name) if isinstance(name, str) else place for place, name in zip(places, drawn["name"], strict=True)]
     points = drawn.geometry.representative_point()

@@ -92,7 +92,13 @@ dash.cloudmap = {
     document.body.dataset.page = view.page;
     document.body.dataset.place = view.place ? "1" : "";
     if (view.asked === window.location.search) mirror(view, config);
+    // A hidden map has no size to fit the city into, and a hidden table no width.
+    if (view.page !== "cloud") {
+      document.documentElement.dataset.ready = view.page;
+      return unchanged();
+    }
     const map = mapFor(config);
+    if (map?.view?.key === view.map.key) document.documentElement.dataset.ready = view.map.key;
     if (map && map.view?.key !== view.map.key) {
       const same = map.view?.layer === view.layer;
       map.show(view.map).then(() => view.place && !same && map.reveal(view.place));
@@ -123,6 +129,7 @@ window.cloudmap = {
     const painted = view && current.painted.get(view.layer);
     return view ? { layer: view.layer, place: view.place, codes: painted ? Array.from(painted.codes) : [] } : null;
   },
+  pick: (place) => set("picked", { data: { place, layer: current.view.layer } }),
   /** Where a place is on the screen, in CSS pixels of the page. */
   async locate(place) {
     const ground = await current.need(current.view.layer);

@@ -27,7 +27,7 @@ export class CloudMap {
     this.chrome = new Chrome(container, config.words);
     maplibregl.setWorkerUrl(config.worker);
     this.map = new maplibregl.Map({
-      container: canvas, style: style.emptyStyle(), bounds: config.bounds, fitBoundsOptions: { padding: this.padding() },
+      container: canvas, style: style.emptyStyle(), bounds: config.bounds,
       attributionControl: false, dragRotate: false, pitchWithRotate: false, touchPitch: false, maxPitch: 0, renderWorldCopies: false,
       fadeDuration: 0, locale: config.locale, maxZoom: 18, refreshExpiredTiles: false, localIdeographFontFamily: "'Noto Sans CJK SC','PingFang SC','Microsoft YaHei',sans-serif",
     });
@@ -38,11 +38,18 @@ export class CloudMap {
     this.map.addControl(new maplibregl.ScaleControl({ unit: "metric", maxWidth: 120 }), "bottom-right");
     this.loaded = new Promise((resolve) => { this.map.once("load", resolve); });
     this.loaded.then(() => this.prepare());
+    this.frame();
     this.listen(canvas);
   }
 
-  padding() {
-    return window.innerWidth > 900 ? { top: 96, bottom: 32, left: 48, right: 64 } : { top: 84, bottom: 64, left: 16, right: 16 };
+  /** Fit the city, beside the legend where that costs little size. */
+  frame() {
+    const wide = window.innerWidth > 900;
+    const padding = wide ? { top: 100, bottom: 32, left: 48, right: 64 } : { top: 92, bottom: 64, left: 16, right: 16 };
+    const fit = (one) => this.map.cameraForBounds(this.config.bounds, { padding: one });
+    const beside = { ...padding, left: 270 };
+    const camera = wide && fit(beside).zoom > fit(padding).zoom - 0.35 ? fit(beside) : fit(padding);
+    this.map.jumpTo(camera);
   }
 
   prepare() {

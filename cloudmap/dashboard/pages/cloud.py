@@ -36,8 +36,7 @@ def layout(view: View, reader: Reader, say: Words) -> Any:
 def register(app: Dash, current: Callable[[], Reader]) -> None:
     """Add the panel's callbacks."""
 
-    def fill(asked: Any, lang: Any) -> Any:
-        del lang
+    def fill(asked: Any) -> Any:
         reader = current()
         view = checked(asked if isinstance(asked, dict) else {}, reader)
         return (place if view.place else overview)(view, reader, words(view.lang))
@@ -46,7 +45,5 @@ def register(app: Dash, current: Callable[[], Reader]) -> None:
         app.logger.error("panel", exc_info=error)
         return html.P(words("zh-Hans")("error.panel"), className="cm-note")
 
-    app.callback(
-        Output("panel", "children"), Input("panel-view", "data"), State("lang", "value"), prevent_initial_call=True, on_error=failed
-    )(fill)
+    app.callback(Output("panel", "children"), Input("panel-view", "data"), prevent_initial_call=True, on_error=failed)(fill)
     in_browser(app, "pickRow", Output("picked", "data"), Input("places-grid", "selectedRows"), State("view", "data"))

@@ -92,9 +92,12 @@ def _quarantine(reader: Reader, say: Words) -> list[Any]:
         column("file", say("ledger.file"), width=220),
         column("line_no", say("ledger.line"), width=90),
         column("field", say("ledger.field"), width=120),
-        column("rule", say("ledger.rule"), width=160),
-        column("detail", say("ledger.detail"), width=420, tooltipField="detail"),
+        column("rule", say("ledger.rule"), width=330, tooltipField="rule"),
         column("value", say("ledger.value"), minWidth=300, flex=1, tooltipField="value"),
     ]
+    if say.language == "en":  # the details are written in English, by the parts that refuse records
+        columns.insert(4, column("detail", say("ledger.detail"), width=420, tooltipField="detail"))
     rows = frame.head(QUARANTINE_ROWS).select(one["field"] for one in columns).to_dicts()
-    return [html.P(note, className="cm-note"), grid("quarantine-grid", columns, rows, say, height="420px", fixed_widths=True)]
+    for row in rows:
+        row["rule"] = say(f"rule.{row['rule']}") if say.has(f"rule.{row['rule']}") else row["rule"]
+    return [html.P(note, className="cm-note"), grid("quarantine-grid", columns, rows, say, height="420px")]
