@@ -86,12 +86,12 @@ class Hotspot:
 
 
 HOTSPOTS: Final = (
-    Hotspot("H1", "hotspot", "SH03", "331004002", 12, date(2018, 1, 1), date(2018, 8, 26), 8),
+    Hotspot("H1", "hotspot", "SH03", "331004002", 12, date(2018, 1, 1), date(2018, 8, 26), 12),
     Hotspot("H2", "hotspot", "AP01", "331004106", 10, date(2018, 7, 30), date(2018, 8, 26), 25),
     Hotspot("H3", "hotspot", "EV01", "331004104", 14, date(2017, 5, 1), date(2017, 7, 30), 12),
-    Hotspot("H4", "hotspot", "DS03", "331004400", 6, date(2018, 7, 30), date(2018, 8, 26), 30),
+    Hotspot("H4", "hotspot", "DS03", "331004001", 8, date(2018, 7, 30), date(2018, 8, 26), 30),
     Hotspot("E1", "emerging", "ST02", "331004003", 8, date(2018, 7, 2), date(2018, 8, 26), 20),
-    Hotspot("E2", "emerging", "FD02", "331004107", 10, date(2018, 5, 7), date(2018, 8, 26), 12),
+    Hotspot("E2", "emerging", "FD02", "331004107", 10, date(2018, 5, 7), date(2018, 8, 26), 20),
 )
 
 _WEIGHTS: Final = {
