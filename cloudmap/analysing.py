@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-import cloudmap
 from cloudmap.analytics.cube import build_weekly
 from cloudmap.analytics.exposure import spread_population
 from cloudmap.analytics.periods import last_complete_week
@@ -22,6 +21,7 @@ from cloudmap.city import City
 from cloudmap.errors import AnalysisError
 from cloudmap.geo.shapes import from_frame, to_frame
 from cloudmap.schema import UTC, cell_column, unit_column
+from cloudmap.version import VERSION
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -53,7 +53,7 @@ class Analysis:
             "now": self.now.isoformat(),
             "base_map_version": self.base_map_version,
             "exposure_kind": self.exposure_kind,
-            "version": cloudmap.__version__,
+            "version": VERSION,
             "parts": self.parts,
         }
 
@@ -112,7 +112,7 @@ def analyse_facts(
 
     newest = now or facts.newest()
     analysis = Analysis(
-        key=_digest(maker.parts, newest.isoformat(), cloudmap.__version__),
+        key=_digest(maker.parts, newest.isoformat(), VERSION),
         load_seq=max(one.load_seq for one in loads),
         now=newest,
         base_map_version=units.version,
@@ -137,7 +137,7 @@ class _Maker:
         self.parts[name] = key
         if self.store.result(name, key) is None:
             self.progress(name)
-            self.store.save_result(name, key, work(), {"key": key, "version": cloudmap.__version__})
+            self.store.save_result(name, key, work(), {"key": key, "version": VERSION})
             self.redone.append(name)
 
     def frame(self, name: str) -> pl.DataFrame:

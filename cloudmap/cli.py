@@ -15,9 +15,10 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from cloudmap.access.views import Measure
 from cloudmap.city import City, open_city
 from cloudmap.errors import CloudmapError, ConfigError
-from cloudmap.schema import LEDGER_CLASSES
+from cloudmap.schema import LEDGER_CLASSES, REPAIRS
 
 if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
@@ -89,7 +90,7 @@ def check(city: CityArgument, as_json: Json = False) -> None:
         out.print(f"  {problem.kind} ({problem.level}): {problem.message}", markup=False, highlight=False)
     if len(problems) > 40:
         out.print(f"  ... and {len(problems) - 40} more (--json lists all)")
-    _print_outcomes(outcomes)
+    _print_outcomes(outcomes, evidence=True)
 
 
 @app.command()
@@ -98,6 +99,7 @@ def load(
     files: Annotated[list[Path] | None, typer.Argument(help="files to load; all that the city file names, where not given")] = None,
     source: Annotated[str | None, typer.Option(help="id of the source the files belong to")] = None,
     undo: Annotated[int | None, typer.Option(help="take back load N; history stays")] = None,
+    evidence: Annotated[bool, typer.Option("--evidence", help="tell how encoding, times and datum were decided")] = False,
     as_json: Json = False,
 ) -> None:
     """Load report files and print where every record went."""
@@ -113,7 +115,7 @@ def load(
     if as_json:
         _print_json({"files": [_outcome_json(one) for one in outcomes]})
     else:
-        _print_outcomes(outcomes)
+        _print_outcomes(outcomes, evidence=evidence)
 
 
 @app.command()
@@ -155,6 +157,7 @@ def brief(
     city: CityArgument,
     kind: Annotated[str, typer.Option(help="hotspots")] = "hotspots",
     period: Annotated[str | None, typer.Option(help="2015-W30 or 2015-W27--2015-W30; the last four complete weeks by default")] = None,
+    category: Annotated[str, typer.Option(help="ALL, a group or a category")] = "ALL",
     format: Annotated[str, typer.Option(help="html or xlsx")] = "html",
     language: Annotated[str, typer.Option(help="zh-Hans or en")] = "zh-Hans",
     output: Annotated[Path | None, typer.Option("-o", "--output", help="file to write")] = None,
@@ -167,7 +170,8 @@ def brief(
     opened = open_city(city)
     path = output or Path(f"{kind}.{format}")
     with _working("briefing"):
-        write_brief(_reader(opened, outside, restricted), kind=kind, period=period, format=format, language=language, path=path)
+        reader = _reader(opened, outside, restricted)
+        write_brief(reader, kind=kind, period=period, category=category, format=format, language=language, path=path)
     out.print(f"{path}")
 
 
@@ -179,6 +183,8 @@ def export(
     category: Annotated[str, typer.Option(help="ALL, a group or a category")] = "ALL",
     period: Annotated[str | None, typer.Option(help="as for brief")] = None,
     layer: Annotated[str | None, typer.Option(help="layer id such as cell_9 or unit_street")] = None,
+    measure: Annotated[Measure | None, typer.Option(help="one measure; all that exist where not given")] = None,
+    crs: Annotated[str | None, typer.Option(help="EPSG:4326 by default; EPSG:4490, EPSG:4549 ...")] = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="with quarantine: the owner's own records, unscrubbed, read again from the files")
     ] = False,
@@ -190,7 +196,17 @@ def export(
 
     opened = open_city(city)
     with _working(f"export {what}"):
-        path = write_export(_reader(opened, outside, restricted), what, output, category=category, period=period, layer=layer, raw=raw)
+        path = write_export(
+            _reader(opened, outside, restricted),
+            what,
+            output,
+            category=category,
+            period=period,
+            layer=layer,
+            measure=measure,
+            crs=crs,
+            raw=raw,
+        )
     out.print(f"{path}")
 
 
@@ -204,8 +220,7 @@ def ledger(city: CityArgument, as_json: Json = False) -> None:
     if as_json:
         _print_json({"loads": entries})
         return
-    for entry in entries:
-        _print_entry(entry, f"load {entry['load_seq']}")
+    _print_ledger(entries)
 
 
 @app.command()
@@ -265,28 +280,37 @@ def _outcome_json(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _print_outcomes(outcomes: list[Outcome]) -> None:
-    for outcome in outcomes:
-        if outcome.status == "already loaded":
-            out.print(f"[bold]{outcome.file.name}[/]: already loaded as load {outcome.load_seq}; nothing changed")
-            continue
-        _print_entry(outcome.ledger, outcome.status if outcome.load_seq is None else f"load {outcome.load_seq}")
+def _print_outcomes(outcomes: list[Outcome], *, evidence: bool) -> None:
+    known = [outcome for outcome in outcomes if outcome.status == "already loaded"]
+    for outcome in known:
+        out.print(f"[bold]{outcome.file.name}[/]: already loaded as load {outcome.load_seq}; nothing changed")
+    new = [outcome for outcome in outcomes if outcome.status != "already loaded"]
+    _print_ledger([{**outcome.ledger, "load_seq": outcome.load_seq} for outcome in new])
+    for outcome in new if evidence else []:
+        out.print(f"\n[bold]{outcome.file.name}[/]")
         for line in outcome.evidence:
             out.print(f"  {line}", markup=False, highlight=False, style="dim")
 
 
-def _print_entry(entry: dict[str, Any], title: str) -> None:
-    table = Table(title=f"{title}: {entry['source']}, {entry['file']}", title_justify="left")
-    table.add_column("class")
-    table.add_column("records", justify="right")
-    for name in LEDGER_CLASSES:
-        if entry["classes"].get(name):
-            table.add_row(name, f"{entry['classes'][name]:,}")
-    table.add_section()
-    table.add_row("sum = records in", f"{entry['lines']:,}")
-    for kind, rows in entry["repairs"].items():
-        table.add_row(f"[dim]of these {kind}[/]", f"[dim]{rows:,}[/]")
+def _print_ledger(entries: list[dict[str, Any]]) -> None:
+    """Print one row a file: the classes, whose sum is the records read, and the repairs beside them."""
+    if not entries:
+        return
+    used = [name for name in LEDGER_CLASSES if any(entry["classes"].get(name) for entry in entries)]
+    repairs = [name for name in REPAIRS if any(entry["repairs"].get(name) for entry in entries)]
+    table = Table(title="Where every record went (repairs stand beside the classes)", title_justify="left", show_footer=len(entries) > 1)
+    total = sum(entry["lines"] for entry in entries)
+    table.add_column("load", footer="sum")
+    table.add_column("file", overflow="fold")
+    table.add_column("records", justify="right", footer=f"{total:,}")
+    for name in used:
+        table.add_column(name, justify="right", footer=f"{sum(entry['classes'].get(name, 0) for entry in entries):,}")
+    for entry in entries:
+        counts = [f"{entry['classes'].get(name, 0):,}" for name in used]
+        table.add_row(str(entry["load_seq"] or "-"), entry["file"], f"{entry['lines']:,}", *counts)
     out.print(table)
+    for name in repairs:
+        out.print(f"  {name}: {sum(entry['repairs'].get(name, 0) for entry in entries):,}", style="dim", highlight=False)
 
 
 def _print_json(value: object) -> None:

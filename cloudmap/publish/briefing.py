@@ -14,6 +14,7 @@ from cloudmap.publish import documents, tables, titles, writing
 from cloudmap.publish.legend import Language
 from cloudmap.publish.wording import Wording
 from cloudmap.schema import LEDGER_CLASSES
+from cloudmap.version import VERSION
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -40,7 +41,7 @@ class _Facts:
     result: Result
     places: gpd.GeoDataFrame
     hot: gpd.GeoDataFrame
-    unplaced: dict[str, int]
+    unplaced: dict[str, int | None]
 
 
 def brief(
@@ -192,8 +193,8 @@ def _sentence_values(facts: _Facts, language: Language) -> dict[str, Any]:
         "data_at": titles.instant_text(reader.now, reader.city, language),
         "load": reader.analysed_load,
         "layer": layer.name_en if language == "en" else layer.name_zh,
-        "total": sum(placed.values()),
-        **{name: placed.get(name, 0) for name in ("located", "area_only", "unmapped", "outside")},
+        "total": sum(n or 0 for n in placed.values()),
+        **{name: placed.get(name) or 0 for name in ("located", "area_only", "unmapped", "outside")},
         "hot_n": len(hot),
         "hot_area_km2": float(hot["area_m2"].sum()) / 1e6,
         "hot_matters": hot_matters,
@@ -236,14 +237,12 @@ def _caveats(facts: _Facts, wording: Wording) -> list[str]:
 
 def _manifest(facts: _Facts, wording: Wording, rows: list[dict[str, Any]], ledger: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """List what is needed to make the document again, with digests of its numbers."""
-    import cloudmap
-
     provenance = facts.result.provenance
     parameters = "; ".join(f"{name} = {value}" for name, value in sorted(facts.result.parameters.items()))
     return [
         ("load", str(facts.reader.analysed_load)),
         ("base_map_version", facts.reader.base_map_version),
-        ("cloudmap", cloudmap.__version__),
+        ("cloudmap", VERSION),
         ("method", facts.result.method),
         ("parameters", parameters),
         ("audience", f"{facts.reader.audience.kind}, restricted = {facts.reader.audience.restricted}"),

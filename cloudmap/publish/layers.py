@@ -13,6 +13,7 @@ from cloudmap.publish import tables, titles, writing
 from cloudmap.publish.geopackage import LayerLabel, qml, write_geojson, write_geopackage
 from cloudmap.publish.legend import Measure, bands
 from cloudmap.publish.quarantine import quarantine_table
+from cloudmap.version import VERSION
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -138,7 +139,6 @@ def _write_places(frame: gpd.GeoDataFrame, draft: Path, suffix: str, label: Laye
 
 
 def _label(reader: Reader, what: str, layer_id: str, category: str, measure: Measure, period_id: str | None) -> LayerLabel:
-    import cloudmap
 
     period = reader.period(period_id) if period_id else reader.default_period
     facts = {
@@ -153,7 +153,7 @@ def _label(reader: Reader, what: str, layer_id: str, category: str, measure: Mea
         "audience": reader.audience.kind,
         "load": str(reader.analysed_load),
         "base_map_version": reader.base_map_version,
-        "cloudmap_version": cloudmap.__version__,
+        "cloudmap_version": VERSION,
     }
     title = f"{titles.map_title(reader, measure, category, 'zh-Hans')} / {titles.map_title(reader, measure, category, 'en')}"
     remarks = [*titles.notes(reader, "zh-Hans"), *titles.notes(reader, "en")]
