@@ -88,14 +88,15 @@ def parse_times(values: pl.Series, plan: TimePlan, *, due: bool = False) -> Pars
     """
     parse = _Parse(fold(values), plan)
     parse.drop_blank_elsewhere()
-    for reading in plan.declared or main_readings(parse.text, plan):
+    # The main readings are tried on whole columns, so that most rows never need their shape computed.
+    for reading in plan.declared or [one for one in main_readings(parse.text, plan) if _is_safe(one, plan)]:
         parse.apply(reading, parse.pending)
     parse.read_shapes()
     return parse.result(values.name, LATEST_DUE if due else plan.latest)
 
 
 def main_readings(text: pl.Series, plan: TimePlan) -> list[Reading]:
-    """Guess a column's main readings from a few values, so that most rows never need their shape computed.
+    """Guess a column's main readings from a few values.
 
     Parameters
     ----------
@@ -111,7 +112,7 @@ def main_readings(text: pl.Series, plan: TimePlan) -> list[Reading]:
     some = some.gather_every(max(1, some.len() // 50))
     shapes = some.str.replace_all("[0-9]", "0").value_counts(sort=True).to_series().head(3) if some.len() else some
     readings = (plan.reading(shape) for shape in shapes)
-    return list(dict.fromkeys(one for one in readings if one is not None and _is_safe(one, plan)))
+    return list(dict.fromkeys(one for one in readings if one is not None))
 
 
 def _is_safe(reading: Reading, plan: TimePlan) -> bool:

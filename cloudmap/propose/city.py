@@ -50,7 +50,7 @@ class _Findings:
         first: dict[str, LayerDraft] = {}
         for layer in self.units:
             first.setdefault(layer.level, layer)
-        return sorted(first.values(), key=lambda layer: LEVELS.index(layer.level))
+        return sorted(first.values(), key=lambda layer: LEVELS.index(layer.level.split()[0]))
 
     @property
     def outline(self) -> BaseGeometry | None:
@@ -93,9 +93,11 @@ def propose_city(folder: str | Path, files: Sequence[str | Path], *, name: str |
         *_city_lines(found, home, zone, zone_why, name),
     ]
     lines += _layer_lines(found)
+    taken: set[str] = set()
     for number, (sample, roles) in enumerate(found.tables, start=1):
-        source_id = _source_id(sample.path, number, [one.path for one, _ in found.tables[: number - 1]])
-        shown = _shown(sample.path, home) if not sample.more else _shown(_common_glob([sample.path, *sample.more]), home)
+        source_id = _source_id(sample, taken, number)
+        taken.add(source_id)
+        shown = _shown(_common_glob([sample.path, *sample.more]) if sample.more else sample.path, home)
         draft = draft_source(
             sample, roles, source_id=source_id, shown=shown, zone=ZoneInfo(zone), outline=found.outline, taxonomy=shipped_taxonomy()
         )
@@ -119,7 +121,11 @@ def _look_at(paths: list[Path], home: Path) -> _Findings:
                 for layer in names:
                     found.layers.append(draft_layer(path, _shown(path, home), layer=layer if len(names) > 1 else None))
             else:
-                samples.append(read_sample(path))
+                sample = read_sample(path)
+                if kind == "geojson" and not any(column.time_share > 0.9 for column in sample.columns):
+                    found.layers.append(draft_layer(path, _shown(path, home)))
+                else:
+                    samples.append(sample)
         except CloudmapError as error:
             found.notes.append(comment(f"NOT USED {path.name}: {error}"))
     unit_names = {one for layer in found.units for one in layer.names}
@@ -147,16 +153,17 @@ def _grouped(samples: list[Sample]) -> list[Sample]:
     kept: dict[tuple[object, ...], Sample] = {}
     for sample in samples:
         key = (sample.path.parent, re.sub(r"[0-9]+", "#", sample.path.name), sample.header)
-        if key in kept and re.search(r"[0-9]", sample.path.name):
-            kept[key].more.append(sample.path)
+        if key in kept:
+            kept[key].join(sample)
         else:
             kept[key] = sample
     return list(kept.values())
 
 
 def _common_glob(paths: list[Path]) -> Path:
-    prefix = _common_prefix([path.name for path in paths])
-    suffix = _common_prefix([path.name[len(prefix) :][::-1] for path in paths])[::-1]
+    """Name the files by what they share; digits at the seam are left to the star, so that next year's file is found too."""
+    prefix = _common_prefix([path.name for path in paths]).rstrip("0123456789")
+    suffix = _common_prefix([path.name[len(prefix) :][::-1] for path in paths])[::-1].lstrip("0123456789")
     return paths[0].parent / f"{prefix}*{suffix}"
 
 
@@ -233,10 +240,10 @@ def _layer_lines(found: _Findings) -> list[str]:
     return lines
 
 
-def _source_id(path: Path, number: int, earlier: list[Path]) -> str:
-    stem = re.sub(r"[^a-z0-9]+", "_", path.name.split(".")[0].lower()).strip("_")
+def _source_id(sample: Sample, taken: set[str], number: int) -> str:
+    name = _common_glob([sample.path, *sample.more]).name.split("*")[0] if sample.more else sample.path.name.split(".")[0]
+    stem = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
     stem = re.sub(r"^[^a-z]+", "", stem)[:28].strip("_") or f"source_{number}"
-    taken = {re.sub(r"[^a-z0-9]+", "_", one.name.split(".")[0].lower()).strip("_")[:28] for one in earlier}
     return f"{stem}_{number}" if stem in taken else stem
 
 

@@ -9,9 +9,11 @@ from typing import Final
 
 import polars as pl
 
+from cloudmap.ingest.clean import TIME_FIELDS
 from cloudmap.ingest.numbers import parse_numbers
 from cloudmap.ingest.scrub import scrub
 from cloudmap.ingest.time_shapes import fold, read_shape
+from cloudmap.propose.words import role_strength
 
 _PAIR: Final = r"^\(?\s*-?[0-9]{1,3}\.[0-9]+\s*,\s*-?[0-9]{1,3}\.[0-9]+\s*\)?$"
 _TIME_WORDS: Final = re.compile(r"\b(?:time|date|dt|datetime|ts|timestamp|day|at|on)\b|时间|時間|日期|时刻")
@@ -79,7 +81,7 @@ class Column:
         some = fold(self.filled.gather_every(max(1, self.filled_n // 2000))).drop_nulls()
         if not some.len():
             return 0.0
-        named = bool(_TIME_WORDS.search(self.words))
+        named = bool(_TIME_WORDS.search(self.words)) or any(role_strength(role, self.words) for role in TIME_FIELDS)
         shapes = some.str.slice(0, 40).str.replace_all("[0-9]", "0").value_counts()
         read_n = 0
         for shape, n in shapes.iter_rows():
@@ -93,12 +95,12 @@ class Column:
         """Mean length of filled cells."""
         return float(self.filled.str.len_chars().mean() or 0)  # type: ignore[arg-type]
 
-    def examples(self, n: int = 3) -> str:
-        """Return the most frequent values, scrubbed, for a comment."""
+    def examples(self, n: int = 3, *, codes: bool = False) -> str:
+        """Return the most frequent values for a comment; scrubbed, unless they are known for codes of units."""
         if not self.filled_n:
             return "blank"
         top = self.filled.value_counts(sort=True).head(n).to_series()
-        return ", ".join(repr(one[:40]) for one in scrub(top.cast(pl.String)))
+        return ", ".join(repr(one[:40]) for one in (top if codes else scrub(top)))
 
 
 def read_columns(frame: pl.DataFrame) -> list[Column]:

@@ -31,7 +31,9 @@ _LEVEL_WORDS: Final = (
     ("street", r"street|town|neighbou?rhood|ward|街道|乡镇|镇街|鎮"),
     ("district", r"district|county|counties|县区|区县|縣|市区|全区"),
 )
+_OVERLAY: Final = r"overlay|新居民|五老|功能|专属"
 _LEVEL_BY_DIGITS: Final = {6: "district", 9: "street", 12: "community", 15: "grid"}
+_PLAIN_FIELDS: Final = {"id": r"\bid\b|编号|代码", "name": r"\bname\b|名", "downstream": r"downstream|下游|流入"}
 _FIELD_WORDS: Final = (
     ("parent", r"上级|上級|parent|所属|street code|街道代码|父"),
     ("code", r"代码|代碼|编码|編碼|编号|區劃|区划|adcode|\bcode\b|\bid\b|code"),
@@ -51,6 +53,7 @@ class LayerDraft:
     kind: str
     lines: list[str]
     level: str = ""
+    """Level of units; followed by "overlay" where they cut across the others."""
     outline: BaseGeometry | None = None
     names: set[str] = field(default_factory=set)
     codes: list[str] = field(default_factory=list)
@@ -89,7 +92,7 @@ def draft_layer(path: Path, shown: str, *, layer: str | None = None) -> LayerDra
     if kinds == {"Polygon"}:
         wgs84 = read.frame.geometry if read.frame.crs is None else read.frame.geometry.to_crs("EPSG:4326")
         outline = gpd.GeoSeries(wgs84.dropna()).make_valid().union_all()
-        return _draft_units(head, place, columns, told, outline)
+        return _draft_units(head, place, columns, told, outline, overlay=re.search(_OVERLAY, f"{path.stem} {layer or ''}".casefold()))
     if kinds == {"Point"}:
         return LayerDraft("landmark", _draft_landmarks(head, place, columns, path.stem))
     return LayerDraft("none", [*head, comment(f"{shown}: not used: {', '.join(sorted(kinds))} that are not named as water")])
@@ -107,7 +110,7 @@ def _encoding(read: Layer) -> list[str]:
 
 def _draft_water(head: list[str], place: list[str], columns: list[Column], told: str) -> list[str]:
     kind = next((kind for kind, pattern in _WATER_KINDS if re.search(pattern, told.casefold())), "river")
-    fields = [(role, column) for role in ("id", "name") if (column := _water_field(columns, role))]
+    fields = [(role, column) for role in _PLAIN_FIELDS if (column := _water_field(columns, role))]
     mixed = "by its name; split the layer where it mixes kinds"
     lines = [*head, "[[water]]", setting("kind", kind, mixed), *place]
     return (
@@ -118,9 +121,8 @@ def _draft_water(head: list[str], place: list[str], columns: list[Column], told:
 
 
 def _water_field(columns: list[Column], role: str) -> Column | None:
-    pattern = r"\bid\b|编号|代码" if role == "id" else r"\bname\b|名"
-    fitting = [column for column in columns if re.search(pattern, column.words) and column.filled_n]
-    return next((column for column in fitting if role == "name" or column.is_unique), None)
+    fitting = [column for column in columns if re.search(_PLAIN_FIELDS[role], column.words) and column.filled_n]
+    return next((column for column in fitting if role != "id" or column.is_unique), None)
 
 
 def _draft_landmarks(head: list[str], place: list[str], columns: list[Column], stem: str) -> list[str]:
@@ -129,21 +131,26 @@ def _draft_landmarks(head: list[str], place: list[str], columns: list[Column], s
     return [*head, "[[landmarks]]", setting("kind", kind, "the file's name; say what they are"), *place, table("fields", fields)]
 
 
-def _draft_units(head: list[str], place: list[str], columns: list[Column], told: str, outline: BaseGeometry) -> LayerDraft:
+def _draft_units(
+    head: list[str], place: list[str], columns: list[Column], told: str, outline: BaseGeometry, *, overlay: re.Match[str] | None
+) -> LayerDraft:
     chosen = _unit_fields(columns)
     code = chosen.get("code")
     if code is None:
         return LayerDraft("none", [*head, "# not used: no field is unique, so no unit has a code"], outline=outline)
     chosen.setdefault("name", code)
     level, why = _level(code, told)
-    lines = [*head, "[[units]]", setting("level", level, why), *place]
+    kind = [setting("kind", "overlay", f"{overlay[0]!r} in its name: such units cut across the others")] if overlay else []
+    lines = [*head, "[[units]]", setting("level", level, why), *kind, *place]
     lines += [
-        comment(f"{role}: {column.name}, {column.distinct_n:,} distinct, such as {column.examples(2)}") for role, column in chosen.items()
+        comment(f"{role}: {column.name}, {column.distinct_n:,} distinct, such as {column.examples(2, codes=True)}")
+        for role, column in chosen.items()
     ]
     lines.append(table("fields", {role: column.name for role, column in chosen.items()}))
     names = {one for role in ("code", "name") for one in chosen[role].filled}
     title = chosen["name"].filled[0] if chosen["name"].filled_n == 1 else ""
-    return LayerDraft("units", lines, level, outline, names, list(code.filled), title)
+    part = f"{level} overlay" if overlay else level
+    return LayerDraft("units", lines, part, None if overlay else outline, names, list(code.filled), title)
 
 
 def _unit_fields(columns: list[Column]) -> dict[str, Column]:
@@ -188,5 +195,5 @@ def _level(code: Column, told: str) -> tuple[str, str]:
             return named, f"its codes have {lengths[0]} digits, and its text says {named}"
         return level, f"its codes have {lengths[0]} digits"
     if named:
-        return named, "UNDECIDED: by a word in its name or text only; correct it"
+        return named, "by a word in its name; correct it if it is another level"
     return "street", "UNDECIDED: nothing tells; correct it"

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
+import polars as pl
+
 from cloudmap.ingest.clean import TIME_FIELDS
 from cloudmap.ingest.tables import LAT_COLUMN, LON_COLUMN
 from cloudmap.propose.columns import Column
@@ -13,6 +15,11 @@ from cloudmap.propose.words import guess_state, role_strength
 
 CATEGORIES_MOST: Final = 3000
 _MOSTLY: Final = 0.95
+_STRONG_ID: Final = 4
+_REPEATS_SHARE: Final = 0.2
+_VERSIONS_SHARE: Final = 0.8
+_STRONG_STATE: Final = 6
+_CODED_STATES: Final = 10
 _TELLING_DIGITS: Final = 6
 """Shorter numbers agree with running numbers of units by accident."""
 
@@ -142,7 +149,15 @@ def _choose_id(columns: list[Column], roles: Roles) -> None:
         if column.is_unique:
             roles.chosen["id"] = Choice(column, f"unique: {column.distinct_n:,} values in {column.cells.len():,} records")
             return
-    if ranked and ranked[0][0] >= 6:
+    times = [choice.column for role, choice in roles.chosen.items() if role in ("occurred_at", "reported_at")]
+    for strength, column in ranked:
+        versions_n = _versions(column, times[0]) if times and strength >= _STRONG_ID else None
+        if versions_n is not None:
+            roles.chosen["id"] = Choice(
+                column, f"{column.distinct_n:,} distinct; {versions_n:,} records repeat an id and its time: newer versions"
+            )
+            return
+    if ranked and ranked[0][0] > _STRONG_ID:
         _, column = ranked[0]
         roles.undecided["id"] = f"{column.name} is not unique ({_counted(column)}): a digest of the record stands for the id"
         return
@@ -151,11 +166,22 @@ def _choose_id(columns: list[Column], roles: Roles) -> None:
     )
 
 
+def _versions(column: Column, time: Column) -> int | None:
+    """Count the records that repeat an id, where they are versions of one report: nearly all with the time of the first."""
+    pairs = pl.DataFrame({"id": column.cells, "time": time.cells})
+    filled = pairs.drop_nulls("id")
+    repeats_n = filled.height - column.distinct_n
+    if filled.height < _MOSTLY * pairs.height or repeats_n > _REPEATS_SHARE * pairs.height:
+        return None
+    other_times_n = filled.unique().height - column.distinct_n
+    return repeats_n if other_times_n <= (1 - _VERSIONS_SHARE) * repeats_n else None
+
+
 def _choose_state(columns: list[Column], roles: Roles) -> None:
-    for _, column in _ranked(columns, roles, "state"):
+    for strength, column in _ranked(columns, roles, "state"):
         values = column.filled.unique().to_list() if column.distinct_n <= 40 else []
         known = [one for one in values if guess_state(one)]
-        if known:
+        if known or (strength >= _STRONG_STATE and 1 < len(values) <= _CODED_STATES):
             roles.chosen["state"] = Choice(column, f"{len(known)} of {len(values)} values are known states")
             return
 

@@ -16,7 +16,7 @@ from cloudmap.ingest.clean import TIME_FIELDS
 from cloudmap.ingest.tables import open_table
 from cloudmap.ingest.taxonomy import Taxonomy
 from cloudmap.ingest.time_plans import plan_times
-from cloudmap.ingest.time_shapes import fold
+from cloudmap.ingest.time_shapes import KEYWORDS, fold
 from cloudmap.ingest.times import main_readings
 from cloudmap.propose.columns import Column, read_columns
 from cloudmap.propose.roles import FIELD_ORDER, Roles, choose_roles
@@ -51,6 +51,17 @@ class Sample:
     def header(self) -> tuple[str, ...]:
         """Names of the columns."""
         return tuple(column.name for column in self.columns)
+
+    def join(self, other: Sample) -> None:
+        """Take another file of the same header in, as far as the sample has room."""
+        self.more.append(other.path)
+        self.whole = self.whole and other.whole
+        if self.records_n < SAMPLE_ROWS:
+            self.columns = [
+                Column(one.name, pl.concat([one.cells, two.cells])) for one, two in zip(self.columns, other.columns, strict=True)
+            ]
+            self.records_n += other.records_n
+            self.rejected_n += other.rejected_n
 
     def points(self, roles: Roles) -> tuple[pl.Series, pl.Series] | None:
         """Coordinates of the records that have both, as Float64."""
@@ -122,9 +133,9 @@ def draft_source(
     Nothing.
     """
     rows = f"{sample.records_n:,} records{'' if sample.whole else ' from its beginning'} looked at, {sample.rejected_n:,} unusable"
-    name = sample.path.name.split(".")[0]
+    name = source_id if sample.more else sample.path.name.split(".")[0]
     lines = [
-        comment(f"{sample.path.name}: reports. {rows}"),
+        comment(f"{', '.join(path.name for path in (sample.path, *sample.more))}: reports. {rows}"),
         *(comment(line) for line in sample.evidence),
         "[[sources]]",
         setting("id", source_id),
@@ -187,6 +198,8 @@ def _time_lines(sample: Sample, roles: Roles, zone: ZoneInfo, source_id: str) ->
     if len(readings) != 1:
         return [*lines, comment("time_format: left out; each value is read by its own form")]
     reading = readings.pop()
+    if reading.kind in KEYWORDS:
+        return [*lines, setting("time_format", reading.kind, "every column of times, see above")]
     if reading.kind == "strptime":
         return [*lines, setting("time_format", reading.pattern, "every column of times, see above")]
     return [*lines, *_offset_lines(sample, frame, reading.pattern, zone)]

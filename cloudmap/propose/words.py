@@ -10,11 +10,11 @@ from cloudmap.ingest.taxonomy import UNKNOWN_CODE, Taxonomy
 
 ROLE_WORDS: Final[dict[str, tuple[tuple[int, str], ...]]] = {
     "due_at": ((5, r"\bdue\b|\btarget\b|\bsla\b|\bdeadline\b|\bexpected\b|期限|截止|时限|時限|应办结|应结案|應辦|到期|限办"),),
-    "closed_at": ((5, r"\bclos|\bresol|\bfinish|\bcomplet|办结|辦結|结案|結案|完成|办毕|关闭|销案|处置结束"),),
+    "closed_at": ((5, r"\bclos|\bresol|\bfinish|\bcomplet|办结|辦結|结案|結案|完成|办毕|关闭|销案|处置结束|整改时间"),),
     "occurred_at": ((5, r"\boccu|\bocc\b|\bhappen|\b(?:incident|offen[cs]e|crime|from) d|发生|發生|案发|事发|发案"),),
     "reported_at": (
         (5, r"\breport|\bopen|\bsubmi|\breceiv|\brequested|\bcreat|\bdispatch|\bcall"),
-        (5, r"上报|上報|受理|登记|登記|采集|採集|立案|创建|提交|来电|诉求|接报|填报"),
+        (5, r"上报|上報|受理|登记|登記|采集|採集|立案|创建|提交|来电|诉求|接报|填报|登记时间"),
         (3, r"^(?:date|time|datetime|timestamp)$|^(?:时间|日期|時間)$"),
     ),
     "id": (
@@ -33,11 +33,11 @@ ROLE_WORDS: Final[dict[str, tuple[tuple[int, str], ...]]] = {
         (3, r"\blat\b"),
     ),
     "state": (
-        (6, r"\bcase status\b|^status$|^state$|案件状态|办理状态|处理状态|^状态$|^狀態$"),
+        (6, r"\bcase status\b|^status$|^state$|案件状态|办理状态|处理状态|处理结果|^状态$|^狀態$"),
         (3, r"status|\bstate\b|状态|狀態|办理情况|进度"),
     ),
     "category": (
-        (6, r"^type$|^category$|\boffen[cs]e description\b|\b(?:case|incident|request|crime) type\b"),
+        (6, r"^type(?: code)?$|^category(?: code)?$|\boffen[cs]e description\b|\b(?:case|incident|request|crime) type\b"),
         (6, r"类别|類別|小类|小類|案件类型|事件类型|问题类型|诉求类型|事项类型"),
         (5, r"\bcategory\b|\bcall group\b|\boffen[cs]e\b|类型|類型|分类|分類|\bproblem\b|\bcomplaint\b|大类|大類"),
         (3, r"\breason\b|^(?:[a-z]+ )?type$|\bsubject\b|\bgroup\b"),
@@ -45,16 +45,16 @@ ROLE_WORDS: Final[dict[str, tuple[tuple[int, str], ...]]] = {
     "unit_code": (
         (6, r"(?:网格|網格|微格|社区|区划)(?:代码|代碼|编码|编号)|\bgrid code\b|\bunit code\b"),
         (5, r"^neighbou?rhood$|网格|網格|微格|社区|社區|村居|村社|街道|所属区|^grid$|^community$|^district$|^ward$"),
-        (2, r"\bneighbou?rhood\b"),
+        (2, r"\bneighbou?rhood\b|^street name$|^community name$"),
     ),
     "reporter_id": (
-        (6, r"(?:上报人|上報人|网格员|采集员|用户)(?:编号|編號|id|工号)|\b(?:reporter|user|open) id\b|\bopenid\b|工号"),
-        (4, r"上报人$|上報人$|采集人|填报人|\breporter$"),
+        (6, r"(?:上报人|上報人|网格员|采集员|用户)(?:编号|編號|id|工号)|\b(?:reporter|user|open) (?:id|no)\b|\bopenid\b|工号|登记账号"),
+        (4, r"上报人$|上報人$|采集人|填报人|登记人|\breporter$"),
     ),
-    "reporter_kind": ((5, r"(?:上报人|上報人)(?:类型|類型|身份)|来源类型|\breporter (?:kind|type)\b|身份"),),
+    "reporter_kind": ((5, r"(?:上报人|上報人)(?:类型|類型|身份)|来源类型|\b(?:reporter|user) (?:kind|type)\b|身份"),),
     "text": (
         (6, r"^(?:text|description|details?|content)$|^描述$|^内容$|(?:问题|事件)描述|情况描述|(?:诉求|事件)内容|\bnarrative\b|简要案情"),
-        (4, r"\btitle\b|\bcomments?\b|标题|標題|描述|内容|內容|详情|备注|備註"),
+        (4, r"\btitle\b|\bcomments?\b|^notes?$|\bremarks?\b|标题|標題|描述|内容|內容|详情|备注|備註"),
     ),
     "address": (
         (6, r"^location$|\baddress\b|地址|事发地|发生地点|地点|地點"),
@@ -73,9 +73,12 @@ STATE_WORDS: Final[tuple[tuple[str, str], ...]] = (
     (r"退回|驳回|returned|reject", "returned"),
     (r"延期|延长|extend", "extended"),
     (r"加急|催办|urgent|expedite", "expedited"),
-    (r"未办结|未结|未完成|待|新建|not closed|^open$|^new$|unresolved|^opened$|pending|received|submitted", "open"),
-    (r"已办结|办结|結案|结案|已完成|完成|关闭|办毕|已反馈|closed?\b|resolved|completed?|done|finished", "closed"),
-    (r"办理中|处理中|處理中|处置中|办理|处理|受理|派遣|流转|进行|in progress|working|assigned|dispatched|handling|active", "handling"),
+    (r"未办结|未结|未完成|未处理|未整改|待|新建|not closed|^open$|^new$|unresolved|^opened$|pending|received|submitted", "open"),
+    (r"已办结|办结|結案|结案|已整改|已处理|已完成|完成|关闭|办毕|已反馈|closed?\b|resolved|completed?|done|finished", "closed"),
+    (
+        r"办理中|处理中|處理中|处置中|整改中|办理|处理|受理|派遣|流转|进行|in progress|working|assigned|dispatched|handling|active",
+        "handling",
+    ),
 )
 """Patterns over a raw state, folded; the first that matches counts."""
 
