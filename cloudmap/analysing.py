@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 
+LAYOUT = 2
+"""Raised whenever a part gets other columns or other numbers from the same inputs, so that an upgrade makes it anew."""
+
+NAMING_LEVELS = ("street", "community", "village")
+"""Levels whose units lend a cell its name; finer ones are smaller than a cell."""
+
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
@@ -215,10 +221,20 @@ def _water_stamp(city: City) -> list[str]:
 
 
 def _cover(units: Units, resolution: int, cube: pl.DataFrame) -> pl.DataFrame:
+    """Cells of the city with their real areas, each named after the units that its centre lies in."""
     from cloudmap.geo.cells import cover, from_hex
 
     extra = from_hex(cube["place"].unique(maintain_order=True)).to_list()
-    return to_frame(cover(units.outline, resolution, extra=extra))
+    cells = cover(units.outline, resolution, extra=extra)
+    centres = cells.geometry.representative_point()
+    names = [""] * len(cells)
+    for level in units.levels:
+        if level in NAMING_LEVELS:
+            frame = units.frame(level)
+            at, of = frame.sindex.query(centres, predicate="intersects")
+            found = {int(cell): str(frame["name"].iloc[unit]) for cell, unit in zip(at[::-1], of[::-1], strict=True)}
+            names = [f"{name} · {found[i]}" if name and i in found else name or found.get(i, "") for i, name in enumerate(names)]
+    return to_frame(cells.assign(name=[name or place for name, place in zip(names, cells["place"], strict=True)]))
 
 
 def _exposure(city: City, units: Units, maker: _Maker, layer: str) -> pl.DataFrame:
@@ -241,4 +257,4 @@ def _exposure(city: City, units: Units, maker: _Maker, layer: str) -> pl.DataFra
 
 
 def _digest(*inputs: object) -> str:
-    return hashlib.sha256(json.dumps(inputs, default=str, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([LAYOUT, *inputs], default=str, sort_keys=True).encode()).hexdigest()[:16]

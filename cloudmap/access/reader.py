@@ -211,7 +211,6 @@ class Reader:
         layer = self.layer(layer_id)
         if layer.kind == "cell":
             shapes = from_frame(self._part(f"cover_{layer.resolution}")).assign(parent=None)
-            shapes["name"] = shapes["place"]
             return shapes[["place", "name", "area_m2", "parent", "geometry"]]
         if layer.kind == "water":
             shapes = from_frame(self._part("water").filter(pl.col("kind") == layer_id.removeprefix("water_")))
@@ -323,11 +322,12 @@ class Reader:
         summed = self._codes(category, "count")
         weeks = total_by_week(cube, categories=summed).select("week_on", n="matters_n")
         by_week = self._disclosed(self._every_week(weeks), category=category)
-        total = by_category.filter(pl.col("category_code").is_in(ordinary(self.taxonomy.codes, self.taxonomy.restricted, self.audience)))
+        summable = by_category.filter(pl.col("category_code").is_in(self._listable()))
+        total = self._disclosed(pl.DataFrame({"n": [int(summable["n"].sum())]}, schema={"n": pl.Int64}))
         return PlaceView(
             place=place,
             name=self._name(layer, place),
-            total_n=int(total["n"].sum()),
+            total_n=total["n"][0],
             by_category=shown,
             by_week=by_week,
             area_only_n=self._area_only(layer, place, period),
@@ -486,11 +486,12 @@ class Reader:
 
     def _name(self, layer: PlaceLayer, place: str) -> str:
         if layer.kind == "cell":
-            return place
-        names = self._part("units").filter((pl.col("level") == layer.level) & (pl.col("code") == place))["name"]
+            names = self._part(f"cover_{layer.resolution}").filter(pl.col("place") == place)["name"]
+        else:
+            names = self._part("units").filter((pl.col("level") == layer.level) & (pl.col("code") == place))["name"]
         return str(names[-1])
 
-    def _area_only(self, layer: PlaceLayer, place: str, period: Period) -> int:
+    def _area_only(self, layer: PlaceLayer, place: str, period: Period) -> int | None:
         if layer.kind == "cell":
             return 0
         start, end = (_midnight(day, self.city) for day in (period.first_on, period.last_on + timedelta(days=1)))
@@ -498,7 +499,7 @@ class Reader:
         where = [(_place_column(layer), "==", place), ("ledger_class", "!=", "located"), *within]
         n = self.store.read("reports", ["report_id"], where=where, as_of=self.analysed_load).height  # type: ignore[arg-type]
         shown = self._disclosed(pl.DataFrame({"n": [n]}, schema={"n": pl.Int64}))
-        return int(shown["n"][0] or 0)
+        return cast("int | None", shown["n"][0])
 
     def _verdict(self, layer: PlaceLayer, place: str, period_id: str, category: str) -> Mapping[str, Any] | None:
         try:

@@ -49,25 +49,25 @@ class PlaceView:
     Attributes
     ----------
     place, name : str
-        Id and name (the H3 id for cells).
-    total_n : int
-        Matters of the categories that may be summed for this audience.
+        Id and name (a cell is named after the units that its centre lies in).
+    total_n : int or None
+        Matters of the categories that may be summed for this audience; None where masked.
     by_category : polars.DataFrame
         category_code, n, masked; largest first.
     by_week : polars.DataFrame
         week_on, n, masked; every week from the first to the last complete one.
-    area_only_n : int
-        Of the total, reports that the unit is named in but that have no point of their own.
+    area_only_n : int or None
+        Reports that name the unit but have no point of their own, all summable categories; None where masked.
     hotspot : mapping or None
         n, neighbourhood_n, z, p, q, class for the chosen category, where the layer has cells.
     """
 
     place: str
     name: str
-    total_n: int
+    total_n: int | None
     by_category: pl.DataFrame
     by_week: pl.DataFrame
-    area_only_n: int
+    area_only_n: int | None
     hotspot: Mapping[str, Any] | None
 
 
