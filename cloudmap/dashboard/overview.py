@@ -35,7 +35,8 @@ def _headline(table: pl.DataFrame, view: View, say: Words) -> Any:
         shown, label = int((table["class"] == "hot").sum()), say("legend.hot")
     else:
         counts = table["n"] if "n" in table.columns else table["value"]
-        shown, label = int(counts.sum() or 0), say("panel.partial") if table["masked"].any() else say("panel.onmap")
+        name = "panel.partial" if table["masked"].any() else "panel.scored" if view.measure == "ratio" else "panel.onmap"
+        shown, label = int(counts.sum() or 0), say(name)
     return html.Div([html.Strong(number(shown), id="map-total"), html.Span(label)], className="cm-headline")
 
 
@@ -52,9 +53,9 @@ def _places(table: pl.DataFrame, layer: Any, view: View, reader: Reader, say: Wo
         ranked = table.sort("value", "place", descending=[True, False], nulls_last=True)
     names = dict(zip(*(reader.geometry(layer.id)[name] for name in ("place", "name")), strict=True))
     rows = [_row(row, str(names.get(row["place"]) or row["place"]), say) for row in ranked.head(TOP).to_dicts()]
-    right = {"type": "rightAligned", "width": 92}
+    right = {"type": "rightAligned", "width": 92 if view.measure == "count" else 78}
     columns = [column("name", say("col.place"), flex=2, minWidth=120, tooltipField="name")]
-    if layer.kind == "unit":
+    if layer.kind == "unit" and view.measure == "count":
         columns.append(column("place", say("col.code"), flex=2, minWidth=110, tooltipField="place"))
     columns.append(column("value", say(f"col.value.{view.measure}"), **right))
     if view.measure != "count":

@@ -8,6 +8,7 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 
 from cloudmap.dashboard import shapes
+from cloudmap.dashboard.badges import badges
 from cloudmap.dashboard.controls import controls
 from cloudmap.dashboard.maps import period_words
 from cloudmap.dashboard.pages import PAGES
@@ -73,16 +74,6 @@ def empty_shell(lang: str) -> Any:
 
 def _header(view: View, reader: Reader, say: Words) -> Any:
     city = reader.city.city
-    badges = [
-        html.Span(
-            say("badge.now", when=f"{reader.now.astimezone(reader.city.zone):%Y-%m-%d %H:%M}"), className="cm-badge strong", id="data-age"
-        ),
-        html.Span(say("badge.load", n=reader.analysed_load), className="cm-badge", id="load-number"),
-        html.Span(say("badge.base", version=reader.base_map_version[:8]), className="cm-badge", id="base-map"),
-        html.Span(say(f"badge.{reader.audience.kind}"), className="cm-badge"),
-    ]
-    if city.schematic:
-        badges.append(html.Span(say("badge.schematic"), className="cm-badge warn", id="schematic"))
     page = dmc.SegmentedControl(
         id="page", value=view.page, size="sm", className="cm-pages", data=[{"value": name, "label": say(f"nav.{name}")} for name in PAGES]
     )
@@ -98,7 +89,7 @@ def _header(view: View, reader: Reader, say: Words) -> Any:
         html.Div(className="cm-mark"),
         html.Div([html.Strong(say.name(city)), html.Span(say("brand"))], className="cm-brand"),
         page,
-        html.Div(badges, className="cm-badges"),
+        html.Div(badges(reader, say), className="cm-badges"),
         language,
         dmc.ActionIcon(
             html.Span(className="cm-icon scheme"), id="scheme", variant="subtle", size="lg", **{"aria-label": say("nav.scheme")}
@@ -113,7 +104,7 @@ def map_config(reader: Reader, say: Words) -> dict[str, Any]:
     base = units[0] if units else None
     drawn = [
         {
-            "id": layer.id, "kind": layer.kind, "level": layer.level, "name": say.name(layer),
+            "id": layer.id, "kind": layer.kind, "level": layer.level, "name": say.name(layer), "n": layer.places_n,
             "url": f"/map/geometry/{layer.id}/{shapes.version(reader, layer)}",
         }
         for layer in layers

@@ -14,7 +14,8 @@ from cloudmap.dashboard.app import running
 from cloudmap.dashboard.site import make_app
 from tests.dashboard.fake_reader import FakeReader
 
-DESK = {"width": 1920, "height": 1080}
+WALL = {"width": 1920, "height": 1080}
+DESK = {"width": 1280, "height": 800}  # pixels cost time where a processor draws them
 PHONE = {"width": 390, "height": 844}
 
 
@@ -115,13 +116,13 @@ class Visitor:
 
 @pytest.fixture
 def visitor(browser: Any, port: int) -> Iterator[Visitor]:
-    """A wall screen on either reader."""
+    """A desk screen on either reader."""
     yield from visit_with(browser, port, DESK)
 
 
 @pytest.fixture
 def fake_visitor(browser: Any, fake_port: int) -> Iterator[Visitor]:
-    """A wall screen on the fake reader."""
+    """A desk screen on the fake reader."""
     yield from visit_with(browser, fake_port, DESK)
 
 

@@ -14,7 +14,7 @@ from cloudmap.dashboard.legend import FIRST
 from cloudmap.dashboard.site import make_app
 from cloudmap.dashboard.text import number, words
 from cloudmap.dashboard.view import default_view, read_view
-from tests.dashboard.conftest import DESK, Visitor, visit_with
+from tests.dashboard.conftest import WALL, Visitor, visit_with
 from tests.dashboard.fake_reader import EVIL, FakeReader
 
 pytestmark = pytest.mark.browser
@@ -55,7 +55,7 @@ def test_drive_measure_category_period_layer_click_and_language(visitor: Visitor
     page = visitor.page
     visitor.open()
     compare(visitor, reader)
-    assert page.locator("#data-age").inner_text().startswith("数据截至")
+    assert page.locator(".cm-header .cm-data-age").inner_text().startswith("数据截至")
 
     visitor.press("#measure label:has-text('热点')")
     compare(visitor, reader)
@@ -207,6 +207,7 @@ def test_a_phone_shows_map_numbers_and_pickers_without_sideways_scrolling(phone:
     phone.open("?layer=unit_street")
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
     assert page.locator("#map canvas").bounding_box()["height"] > 300
+    assert page.locator(".cm-panel .cm-data-age").is_visible()
     off_screen = "off => (document.getElementById('category').getBoundingClientRect().right <= 0) === off"
     page.wait_for_function(off_screen, arg=True)
     page.locator("#burger").click()
@@ -226,7 +227,7 @@ def test_a_phone_shows_map_numbers_and_pickers_without_sideways_scrolling(phone:
 def test_twenty_two_thousand_cells_are_recoloured_fast(browser: Any) -> None:
     reader = FakeReader(resolutions=(10,))
     with running(make_app(reader)) as port:
-        for visitor in visit_with(browser, port, DESK):
+        for visitor in visit_with(browser, port, WALL):
             visitor.open()
             assert len(visitor.state()["codes"]) > 22_000
             spent = []

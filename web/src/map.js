@@ -42,14 +42,14 @@ export class CloudMap {
     this.listen(canvas);
   }
 
-  /** Fit the city, beside the legend where that costs little size. */
+  /** Fit the city, beside or above the legend where that costs little size. */
   frame() {
     const wide = window.innerWidth > 900;
     const padding = wide ? { top: 100, bottom: 32, left: 48, right: 64 } : { top: 92, bottom: 64, left: 16, right: 16 };
     const fit = (one) => this.map.cameraForBounds(this.config.bounds, { padding: one });
-    const beside = { ...padding, left: 270 };
-    const camera = wide && fit(beside).zoom > fit(padding).zoom - 0.35 ? fit(beside) : fit(padding);
-    this.map.jumpTo(camera);
+    const clear = wide ? [{ ...padding, bottom: 350 }, { ...padding, left: 270 }].map(fit).sort((a, b) => b.zoom - a.zoom)[0] : null;
+    const whole = fit(padding);
+    this.map.jumpTo(clear && clear.zoom > whole.zoom - 0.35 ? clear : whole);
   }
 
   prepare() {
@@ -178,7 +178,7 @@ export class CloudMap {
     const named = view.shown.includes("names") ? [...new Set([this.config.named, this.layers.get(view.layer).kind === "unit" ? view.layer : null])].filter(Boolean) : [];
     for (const id of this.layers.keys()) {
       const on = named.includes(id);
-      if (on && this.map.getSource(`lab-${id}`) && !this.map.getLayer(`label-${id}`)) this.map.addLayer(style.labelLayer(id, id === this.config.named ? 0 : 1), "slot-label");
+      if (on && this.map.getSource(`lab-${id}`) && !this.map.getLayer(`label-${id}`)) this.map.addLayer(style.labelLayer(id, id === this.config.named ? 0 : 1, this.layers.get(id).n), "slot-label");
       this.toggle([`label-${id}`], on);
     }
     if (named.length && this.config.named && !this.geometry.has(this.config.named)) {

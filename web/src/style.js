@@ -81,10 +81,10 @@ export function outlineLayers(layer) {
   ];
 }
 
-export function labelLayer(id, rank) {
+export function labelLayer(id, rank, places) {
   const ground = GROUND[scheme()];
   return {
-    id: `label-${id}`, type: "symbol", source: `lab-${id}`,
+    id: `label-${id}`, type: "symbol", source: `lab-${id}`, minzoom: rank && places > 100 ? (places > 1000 ? 13.2 : 12) : 0,
     layout: {
       "text-field": ["get", "name"], "text-font": FONT, "text-size": ["interpolate", ["linear"], ["zoom"], 10, rank ? 10 : 13, 14, rank ? 13 : 17],
       "text-max-width": 7, "text-padding": 4, "text-letter-spacing": 0.06, "symbol-sort-key": rank,

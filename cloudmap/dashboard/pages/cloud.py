@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, html
 
+from cloudmap.dashboard.badges import badges
 from cloudmap.dashboard.browser import in_browser
 from cloudmap.dashboard.overview import overview
 from cloudmap.dashboard.place import place
@@ -20,14 +21,17 @@ if TYPE_CHECKING:
 
 def layout(view: View, reader: Reader, say: Words) -> Any:
     """Build the map's container and the panel's frame; the map component and a callback fill them."""
-    del view, reader
+    del view
+    narrow = html.Div(badges(reader, say), className="cm-badges-narrow")
     back = dmc.Button(
         say("panel.back"), id="close-place", variant="subtle", size="compact-sm", leftSection=html.Span(className="cm-icon earlier")
     )
     return html.Div(
         [
             html.Div(id="map", className="cm-map"),
-            html.Aside([html.Div(back, className="cm-panel-back"), html.Div(id="panel", className="cm-panel-body")], className="cm-panel"),
+            html.Aside(
+                [narrow, html.Div(back, className="cm-panel-back"), html.Div(id="panel", className="cm-panel-body")], className="cm-panel"
+            ),
         ],
         className="cm-cloud",
     )
