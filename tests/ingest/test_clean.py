@@ -72,6 +72,7 @@ def test_every_record_is_clean_or_rejected_once(records: list[tuple[str | None, 
     assert placed["y"].is_between(-90, 90).all()
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5)), min_size=2, max_size=8))
 def test_equal_records_have_equal_digests_and_others_do_not(records: list[tuple[str, str]]) -> None:
     digests = record_digests(pl.DataFrame(records, schema={"a": pl.String, "b": pl.String}, orient="row")).to_list()

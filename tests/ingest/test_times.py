@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudmap.errors import ConfigError, SourceError
@@ -205,6 +205,7 @@ def test_hours_that_occur_twice_or_never() -> None:
     assert repaired.to_list() == [True, True, False, False]
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.datetimes(datetime(1991, 1, 1), datetime(2025, 1, 1)), st.sampled_from([SHANGHAI, BOSTON, ZoneInfo("UTC")]))
 def test_what_is_written_is_read_back(moment: datetime, zone: ZoneInfo) -> None:
     at = moment.replace(microsecond=0, tzinfo=UTC)

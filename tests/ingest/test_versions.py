@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudmap.ingest import versions as module
@@ -43,6 +43,7 @@ def test_null_content_equals_null() -> None:
 PAIRS = st.lists(st.tuples(st.sampled_from("123456"), st.sampled_from("ABC")), max_size=25)
 
 
+@settings(max_examples=60, deadline=None)
 @given(PAIRS, st.dictionaries(st.sampled_from("123456"), st.sampled_from("ABC")), st.integers(0, 25), st.booleans())
 def test_one_newest_version_per_id_whatever_the_batches(
     pairs: list[tuple[str, str]], stored: dict[str, str], cut: int, parted: bool
