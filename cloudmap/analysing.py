@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from cloudmap.analytics.cube import build_weekly
+from cloudmap.analytics.cube import build_weekly, week_of
 from cloudmap.analytics.exposure import spread_population
 from cloudmap.analytics.periods import last_complete_week
 from cloudmap.city import City
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 
-LAYOUT = 2
+LAYOUT = 3
 """Raised whenever a part gets other columns or other numbers from the same inputs, so that an upgrade makes it anew."""
 
 NAMING_LEVELS = ("street", "community", "village")
@@ -100,14 +101,14 @@ def analyse_facts(
         [one.load_seq for one in loads], store.state(), as_of, [(code, taxonomy.severity_weight(code)) for code in taxonomy.codes]
     )
     places = _place_columns(city)
-    facts = _Facts(store, [one.load_seq for one in loads], tuple(places), as_of)
+    facts = _Facts(store, [one.load_seq for one in loads], tuple(places), city.zone, as_of)
 
     maker.make("units", _digest(units.version), lambda: to_frame(_all_units(units)))
     maker.make("water", _digest(units.version, _water_stamp(city)), lambda: to_frame(_water(city)))
     cube_key = _digest(state, units.version, city.city.timezone, city.city.resolutions)
     for column in places:
-        maker.make(f"cube_{column}", cube_key, lambda column=column: facts.weekly(column, city, taxonomy))  # type: ignore[misc]
-    maker.make("cube_class", cube_key, lambda: facts.weekly("ledger_class", city, taxonomy))
+        maker.make(f"cube_{column}", cube_key, lambda column=column: facts.weekly(column, taxonomy))  # type: ignore[misc]
+    maker.make("cube_class", cube_key, lambda: facts.weekly("ledger_class", taxonomy))
     for resolution in city.city.resolutions:
         cube = maker.frame(f"cube_cell_{resolution}")
         maker.make(f"cover_{resolution}", cube_key, lambda r=resolution, c=cube: _cover(units, r, c))  # type: ignore[misc]
@@ -156,8 +157,8 @@ class _Maker:
 class _Facts:
     """Compact facts for counting, read load by load so that memory stays bounded."""
 
-    def __init__(self, store: Store, load_seqs: list[int], places: tuple[str, ...], as_of: int | None) -> None:
-        self.store, self.load_seqs, self.places, self.as_of = store, load_seqs, places, as_of
+    def __init__(self, store: Store, load_seqs: list[int], places: tuple[str, ...], zone: ZoneInfo, as_of: int | None) -> None:
+        self.store, self.load_seqs, self.places, self.zone, self.as_of = store, load_seqs, places, zone, as_of
         self._frame: pl.DataFrame | None = None
 
     @property
@@ -167,13 +168,12 @@ class _Facts:
         return self._frame
 
     def _compact(self, load_seq: int) -> pl.DataFrame:
-        columns = ["matter_id", "category_code", "occurred_at", "reported_at", "reporter_hash", "ledger_class", *self.places]
+        columns = ["report_id", "matter_id", "category_code", "occurred_at", "reported_at", "ledger_class", *self.places]
         part = self.store.read("reports", columns, where=[("load_seq", "==", load_seq)], as_of=self.as_of)
         text = [name for name in ("category_code", "ledger_class", *self.places) if part.schema[name] == pl.String]
         return part.select(
-            pl.col("matter_id").hash(),
-            pl.col("reporter_hash").hash(),
-            "occurred_at",
+            (pl.col("report_id") == pl.col("matter_id")).alias("first"),
+            week_of(pl.col("occurred_at"), self.zone).alias("week_on"),
             "reported_at",
             *(pl.col(name).cast(pl.Categorical) for name in text),
             *(name for name in self.places if name not in text),
@@ -185,15 +185,15 @@ class _Facts:
             raise AnalysisError("the store holds no report with a time; see `cloudmap ledger`")
         return newest
 
-    def weekly(self, column: str, city: City, taxonomy: Taxonomy) -> pl.DataFrame:
-        rows = self.frame if not column.startswith("cell_") else self.frame.filter(pl.col("ledger_class") == "located")
+    def weekly(self, column: str, taxonomy: Taxonomy) -> pl.DataFrame:
         weights = {code: taxonomy.severity_weight(code) for code in taxonomy.codes}
-        cube = build_weekly(rows.with_columns(pl.col("category_code").cast(pl.String)), pl.col(column), zone=city.zone, weights=weights)
-        if column.startswith("cell_"):
-            from cloudmap.geo.cells import to_hex
+        if not column.startswith("cell_"):
+            return build_weekly(self.frame, column, zone=self.zone, weights=weights)
+        from cloudmap.geo.cells import to_hex
 
-            return cube.with_columns(to_hex(cube["place"]).alias("place"))
-        return cube.with_columns(pl.col("place").cast(pl.String)).sort("place", "week_on", "category_code")
+        located = self.frame.filter(pl.col("ledger_class") == "located")
+        cube = build_weekly(located, column, zone=self.zone, weights=weights)
+        return cube.with_columns(to_hex(cube["place"]).alias("place"))
 
 
 def _place_columns(city: City) -> list[str]:

@@ -197,7 +197,6 @@ CUBE: Final = Table(
         Column("category_code", pl.String(), "second-level category", "类别代码"),
         Column("reports_n", pl.Int64(), "reports", "报告数"),
         Column("matters_n", pl.Int64(), "matters", "事项数"),
-        Column("reporters_n", pl.Int64(), "distinct reporters, where the source names them", "上报人数"),
         Column("burden", pl.Float64(), "sum of severity weights over matters", "严重度负担"),
     ),
 )

@@ -192,9 +192,7 @@ def build_cube(facts: Facts, *, place: Literal["cell", "unit"] = "cell", resolut
             f"build_cube: no {column} in the facts; the city has {city.city.resolutions} and {city.levels} (run analyse first)"
         )
     weights = {code: facts.taxonomy.severity_weight(code) for code in facts.taxonomy.codes}
-    if "reporter_hash" not in rows.columns:  # disclosure keeps reporters back, so that a notebook's reporters_n is 0
-        rows = rows.with_columns(pl.lit(None, dtype=pl.String).alias("reporter_hash"))
-    table = build_weekly(rows, pl.col(column), zone=city.zone, weights=weights)
+    table = build_weekly(rows, column, zone=city.zone, weights=weights)
     if place == "cell":
         table = table.with_columns(to_hex(table["place"]).alias("place"))
         shapes = from_frame(facts.places[part].sort("place"))

@@ -5,24 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from zoneinfo import ZoneInfo
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from cloudmap.analytics.periods import Period
 from cloudmap.schema import CUBE
 
-FACT_COLUMNS = ("report_id", "matter_id", "category_code", "occurred_at", "reporter_hash", "ledger_class")
-"""Columns of facts that a cube needs beside the place column."""
+
+def week_of(instant: pl.Expr, zone: ZoneInfo) -> pl.Expr:
+    """Return the Monday (local date) of the ISO week in which an instant lies."""
+    return instant.dt.convert_time_zone(str(zone)).dt.date().dt.truncate("1w")
 
 
-def build_weekly(facts: pl.DataFrame, place: pl.Expr, *, zone: ZoneInfo, weights: Mapping[str, float]) -> pl.DataFrame:
+def build_weekly(facts: pl.DataFrame, place: str, *, zone: ZoneInfo, weights: Mapping[str, float]) -> pl.DataFrame:
     """Count facts by place, ISO week and category.
 
     Parameters
     ----------
     facts : polars.DataFrame
-        Facts with at least `FACT_COLUMNS` and what `place` refers to. Rows with a null place are left out.
-    place : polars.Expr
-        The place of a row, as text or integer.
+        `place`, category_code, and either week_on or occurred_at, either first or report_id and matter_id. ``first`` marks the one
+        report of each matter that counts for it. Rows with a null place are left out.
+    place : str
+        Column that holds a row's place, as text or integer.
     zone : ZoneInfo
         The city's zone: weeks begin on Monday, local midnight, of `occurred_at`.
     weights : mapping of category code to float
@@ -31,31 +36,54 @@ def build_weekly(facts: pl.DataFrame, place: pl.Expr, *, zone: ZoneInfo, weights
     Returns
     -------
     polars.DataFrame
-        Columns of `schema.CUBE` (place keeps the type of the expression), sorted by place, week and category.
+        Columns of `schema.CUBE` (place keeps its type), sorted by place, week and category.
     """
-    if facts.is_empty():
+    week = pl.col("week_on") if "week_on" in facts.columns else week_of(pl.col("occurred_at"), zone).alias("week_on")
+    first = pl.col("first") if "first" in facts.columns else (pl.col("report_id") == pl.col("matter_id")).alias("first")
+    rows = facts.filter(pl.col(place).is_not_null()).select(pl.col(place).alias("place"), week, "category_code", first)
+    if rows.is_empty():
         return CUBE.empty()
-    monday = pl.col("occurred_at").dt.convert_time_zone(str(zone)).dt.date().dt.truncate("1w")
-    table = pl.DataFrame(
-        {"category_code": list(weights), "weight": [float(weights[code]) for code in weights]},
-        schema={"category_code": pl.String, "weight": pl.Float64},
-    )
+    codes, labels = zip(*(_ranked(rows[name]) for name in ("place", "week_on", "category_code")), strict=True)
+    weeks_n, categories_n = labels[1].len(), labels[2].len()
+    key = (codes[0] * weeks_n + codes[1]) * categories_n + codes[2]
     counted = (
-        facts.lazy()
-        .select(place.alias("place"), monday.alias("week_on"), "category_code", "matter_id", "reporter_hash")
-        .filter(pl.col("place").is_not_null())
-        .group_by("place", "week_on", "category_code")
-        .agg(
-            pl.len().cast(pl.Int64).alias("reports_n"),
-            pl.col("matter_id").n_unique().cast(pl.Int64).alias("matters_n"),
-            pl.col("reporter_hash").drop_nulls().n_unique().cast(pl.Int64).alias("reporters_n"),
-        )
-        .join(table.lazy(), on="category_code", how="left")
-        .with_columns((pl.col("matters_n") * pl.col("weight").fill_null(1.0)).alias("burden"))
-        .drop("weight")
-        .sort("place", "week_on", "category_code")
+        pl.DataFrame({"key": key, "first": rows["first"]})
+        .group_by("key")
+        .agg(pl.len().cast(pl.Int64).alias("reports_n"), pl.col("first").sum().cast(pl.Int64).alias("matters_n"))
+        .sort("key")
     )
-    return counted.collect()
+    at = counted["key"].to_numpy()
+    category = labels[2].gather(at % categories_n)
+    return pl.DataFrame(
+        {
+            "place": labels[0].gather(at // categories_n // weeks_n),
+            "week_on": labels[1].gather(at // categories_n % weeks_n),
+            "category_code": category,
+            "reports_n": counted["reports_n"],
+            "matters_n": counted["matters_n"],
+            "burden": counted["matters_n"] * category.replace_strict(dict(weights), default=1.0, return_dtype=pl.Float64),
+        }
+    )
+
+
+def _ranked(values: pl.Series) -> tuple[npt.NDArray[np.int64], pl.Series]:
+    """Number values by their sorted order: the numbers, and the distinct values in that order.
+
+    Three such numbers make one integer key, which groups and sorts several times faster than three columns.
+    """
+    text = values.dtype in (pl.String, pl.Categorical)
+    distinct = (values.cast(pl.Categorical) if text else values).unique()
+    labels = distinct.cast(pl.String).sort() if text else distinct.sort()
+    if values.dtype == pl.Int64:
+        table = pl.DataFrame({"value": labels, "number": np.arange(len(labels))})
+        joined = pl.DataFrame({"value": values}).join(table, on="value", how="left", maintain_order="left")
+        return joined["number"].to_numpy(), labels
+    whole = (values.cast(pl.Categorical) if text else values).to_physical().to_numpy().astype(np.int64)
+    known = (labels.cast(pl.Categorical) if text else labels).to_physical().to_numpy().astype(np.int64)
+    low = known.min()
+    number = np.zeros(known.max() - low + 1, dtype=np.int64)
+    number[known - low] = np.arange(len(labels))
+    return number[whole - low], labels
 
 
 def total_by_place(cube: pl.DataFrame, *, period: Period | None, categories: Iterable[str] | None) -> pl.DataFrame:
