@@ -1,6 +1,6 @@
 """One file becomes one load: read, staged, judged as a whole, located, written, and accounted for line by line.
 
-Some answers need the whole file (the datum, pile-ups, repeated ids), so clean rows are staged in a scratch folder first and settled after;
+Some answers need the whole file (the datum, pile-ups, repeated ids), so clean rows are staged first (`cloudmap.staging`) and settled after;
 memory stays bounded by one batch whatever the file's size.
 """
 
@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,27 +20,19 @@ import numpy.typing as npt
 import polars as pl
 
 from cloudmap.city import City, Source
-from cloudmap.errors import SourceError
 from cloudmap.geo.boundaries import read_units
 from cloudmap.geo.crs import NamedUnits, check_declared
-from cloudmap.geo.locate import Locator, PileUps, locate
+from cloudmap.geo.locate import Locator, locate
 from cloudmap.geo.units import Units
 from cloudmap.ingest.ledger import Ledger
 from cloudmap.ingest.opening import file_sha256
-from cloudmap.ingest.reports import read_reports
 from cloudmap.ingest.taxonomy import Taxonomy
-from cloudmap.ingest.versions import Versions
 from cloudmap.schema import QUARANTINE, flag_counts
+from cloudmap.staging import Job, Progress, Staged, staged_files
 from cloudmap.store.contract import LoadKey
 
 if TYPE_CHECKING:
-    from cloudmap.store.contract import Draft, Store
-
-Progress = Callable[[str, int], None]
-"""Told a step ("read", "place") and the records done so far."""
-
-SAMPLE_N: Final = 60_000
-"""Points that the datum is judged on, spread evenly over the batches."""
+    from cloudmap.store.contract import Draft, LoadRecord, Store
 
 _READING_KEYS: Final = {"name_zh", "name_en", "path"}
 """Settings of a source that do not change what a file's records become."""
@@ -94,23 +85,24 @@ def open_base_map(city: City) -> BaseMap:
     return BaseMap(units, Locator(units, cache=city.folder / ".cache"))
 
 
-def load_file(
+def load_files(
     city: City,
     store: Store | None,
-    source: Source,
-    path: Path,
+    jobs: Sequence[Job],
     base_map: BaseMap,
     taxonomy: Taxonomy,
     *,
     dry: bool = False,
     progress: Progress = lambda _step, _done: None,
-) -> Outcome:
-    """Load one file of one source.
+) -> list[Outcome]:
+    """Load files in order, each as one load.
 
     Parameters
     ----------
-    city, store, source, path, base_map, taxonomy
-        What to load, into what, and what it is read with.
+    city, store, base_map, taxonomy
+        Into what, and what files are read with.
+    jobs : sequence of (Source, Path)
+        The files.
     dry : bool, default False
         Judge everything, write nothing; implied where there is no store.
     progress : callable
@@ -118,44 +110,62 @@ def load_file(
 
     Returns
     -------
-    Outcome
+    list of Outcome
+        One a file, in order.
 
     Raises
     ------
     SourceError, SchemaError, CoordinateError
-        The file cannot be used; the store is unchanged.
+        A file cannot be used; nothing of it is stored, files before it are.
     LedgerError
-        Records do not add up; the store is unchanged.
+        Records of a file do not add up; likewise.
     StoreError
         The store cannot be written.
     """
+    keys = [LoadKey(file_sha256(path), source.id, mapping_version(city, source, base_map.units)) for source, path in jobs]
+    known = [store.find(key) if store and not dry else None for key in keys]
+    new = [job for job, record in zip(jobs, known, strict=True) if record is None]
+    outcomes = []
+    with staged_files(city, new, taxonomy, base_map.units.outline.bounds, progress) as staging:
+        ready = iter(staging)
+        for job, key, record in zip(jobs, keys, known, strict=True):
+            if record is None:
+                staged = next(ready)
+                outcomes.append(_load_staged(city, None if dry else store, job, key, staged, base_map, progress, known=store))
+                staged.discard()
+            else:
+                outcomes.append(_already(job, record))
+    return outcomes
+
+
+def _already(job: Job, record: LoadRecord) -> Outcome:
+    return Outcome(job[0].id, job[1], "already loaded", record.ledger, record.load_seq, None, ())
+
+
+def _load_staged(
+    city: City, store: Store | None, job: Job, key: LoadKey, staged: Staged, base_map: BaseMap, progress: Progress, *, known: Store | None
+) -> Outcome:
+    """Judge, place and commit one staged file; without a store to write to, only tell what would be."""
+    source, path = job
     clock = _Clock()
-    with clock("hash"):
-        key = LoadKey(file_sha256(path), source.id, mapping_version(city, source, base_map.units))
-    known = store.find(key) if store and not dry else None
-    if known is not None:
-        return Outcome(source.id, path, "already loaded", known.ledger, known.load_seq, None, ())
-    with tempfile.TemporaryDirectory(prefix="cloudmap-") as scratch:
-        staged = _Staged(Path(scratch))
-        with clock("read"):
-            reader = read_reports(city, source, path, taxonomy, extent=base_map.units.outline.bounds)
-            staged.take(reader.batches(), progress)
-        with clock("judge"):
-            judged = _judge(source, staged, base_map, store)
-        evidence = (*reader.evidence, *judged.evidence)
-        ledger = Ledger(source.id, path.name)
-        if store is None or dry:
-            with clock("place"):
-                _settle(city, store, staged, base_map, judged, ledger, None, progress)
-            return Outcome(source.id, path, "checked", ledger.as_dict(), None, judged.crs, evidence, clock.seconds)
-        with store.draft(key, file=path.name, base_map_version=base_map.units.version) as draft:
-            with clock("place"):
-                _settle(city, store, staged, base_map, judged, ledger, draft, progress)
-            with clock("commit"):
-                draft.remember(f"pile_ups_{source.id}", judged.pile_ups)
-                record = draft.commit(ledger.as_dict())
-            status: Literal["loaded", "already loaded"] = "already loaded" if draft.already else "loaded"
-    return Outcome(source.id, path, status, record.ledger, record.load_seq, judged.crs, evidence, clock.seconds)
+    clock.seconds["read"] = staged.seconds
+    with clock("judge"):
+        judged = _judge(source, staged, base_map, known)
+    evidence = (*staged.evidence, *judged.evidence)
+    ledger = Ledger(source.id, path.name)
+    if store is None:
+        with clock("place"):
+            _settle(city, known, staged, base_map, judged, ledger, None, progress)
+        return Outcome(source.id, path, "checked", ledger.as_dict(), None, judged.crs, evidence, clock.seconds)
+    with store.draft(key, file=path.name, base_map_version=base_map.units.version) as draft:
+        with clock("place"):
+            _settle(city, store, staged, base_map, judged, ledger, draft, progress)
+        with clock("commit"):
+            draft.remember(f"pile_ups_{source.id}", judged.pile_ups)
+            record = draft.commit(ledger.as_dict())
+        if draft.already:
+            return _already(job, record)
+    return Outcome(source.id, path, "loaded", record.ledger, record.load_seq, judged.crs, evidence, clock.seconds)
 
 
 def mapping_version(city: City, source: Source, units: Units) -> str:
@@ -174,56 +184,7 @@ def mapping_version(city: City, source: Source, units: Units) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-class _Staged:
-    """Clean rows of one file in scratch files, and what had to be learnt from all of them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.rows: list[Path] = []
-        self.rejected: list[Path] = []
-        self.records_n = 0
-        self.pile_ups = PileUps()
-        self.versions = Versions()
-        self._sample: list[pl.DataFrame] = []
-
-    def take(self, batches: Iterator[object], progress: Progress) -> None:
-        """Stage every batch of a file."""
-        for number, batch in enumerate(batches):
-            rows, rejected = batch.rows, batch.rejected  # type: ignore[attr-defined]
-            self.records_n += batch.records_n  # type: ignore[attr-defined]
-            self.pile_ups.add(rows["x"], rows["y"])
-            self.versions.add(rows)
-            self._sample.append(_thin(rows.select("x", "y", "unit_named").filter(pl.col("x").is_not_null())))
-            if sum(part.height for part in self._sample) > 2 * SAMPLE_N:
-                self._sample = [_thin(pl.concat(self._sample))]
-            self.rows.append(self._keep(rows, f"rows-{number}"))
-            if rejected.height:
-                self.rejected.append(self._keep(rejected, f"rejected-{number}"))
-            progress("read", self.records_n)
-
-    def sample(self) -> pl.DataFrame:
-        """Points to judge the datum on: x, y, unit_named."""
-        return (
-            _thin(pl.concat(self._sample))
-            if self._sample
-            else pl.DataFrame(schema={"x": pl.Float64, "y": pl.Float64, "unit_named": pl.String})
-        )
-
-    def _keep(self, frame: pl.DataFrame, name: str) -> Path:
-        path = self.folder / f"{name}.arrow"
-        try:
-            frame.write_ipc(path, compression="lz4")
-        except OSError as error:
-            raise SourceError(f"{path.parent}: no room to stage the file ({error}); free space there or set TMPDIR") from error
-        return path
-
-
-def _thin(points: pl.DataFrame) -> pl.DataFrame:
-    """Keep at most SAMPLE_N points, evenly spread."""
-    return points if points.height <= SAMPLE_N else points.gather_every(-(-points.height // SAMPLE_N))
-
-
-def _judge(source: Source, staged: _Staged, base_map: BaseMap, store: Store | None) -> _Judged:
+def _judge(source: Source, staged: Staged, base_map: BaseMap, store: Store | None) -> _Judged:
     """Decide what the file's coordinates are, or stop with the evidence; and which of its points are pile-ups."""
     sample = staged.sample()
     verdict = check_declared(
@@ -257,7 +218,7 @@ def _named_units(names: pl.Series, locator: Locator) -> NamedUnits | None:
 def _settle(
     city: City,
     store: Store | None,
-    staged: _Staged,
+    staged: Staged,
     base_map: BaseMap,
     judged: _Judged,
     ledger: Ledger,

@@ -10,10 +10,10 @@ from cloudmap.access.audience import Audience
 from cloudmap.access.reader import Reader
 from cloudmap.analysing import Analysis, analyse_facts
 from cloudmap.city import City, Source
-from cloudmap.errors import ConfigError, StoreError
+from cloudmap.errors import ConfigError, SourceError, StoreError
 from cloudmap.geo.boundaries import read_units
 from cloudmap.ingest.taxonomy import read_taxonomy
-from cloudmap.loading import Outcome, load_file, open_base_map
+from cloudmap.loading import Outcome, load_files, open_base_map
 from cloudmap.store import Store, open_store
 
 Progress = Callable[[str, int], None]
@@ -57,7 +57,7 @@ def load(
     work = _files(city, files, source)
     store = open_store(city, create=True) if not dry else _store_if_any(city)
     taxonomy, base_map = read_taxonomy(city), open_base_map(city)
-    return [load_file(city, store, of, path, base_map, taxonomy, dry=dry, progress=progress) for of, path in work]
+    return load_files(city, store, work, base_map, taxonomy, dry=dry, progress=progress)
 
 
 def analyse(
@@ -108,6 +108,9 @@ def _files(city: City, files: Sequence[str | Path], source_id: str | None) -> li
         if source_id is None and len(city.sources) != 1:
             raise ConfigError(f"say whose files these are: --source {' | '.join(one.id for one in city.sources)}")
         source = city.source(source_id) if source_id else city.sources[0]
+        missing = [str(file) for file in files if not Path(file).is_file()]
+        if missing:
+            raise SourceError(f"{', '.join(missing)}: no such file")
         return [(source, Path(file)) for file in files]
     chosen = [city.source(source_id)] if source_id else list(city.sources)
     if not chosen:
