@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -17,9 +15,10 @@ import polars as pl
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, insert, select
 
-from cloudmap.errors import SchemaError, StoreError
+from cloudmap.errors import StoreError
 from cloudmap.schema import Table
 from cloudmap.store import catalog, points
+from cloudmap.store.admission import admit, pack
 from cloudmap.store.contract import VERSIONED, LoadKey, LoadRecord
 from cloudmap.store.files import StoredFile, sync_folder, translated, write_frame
 
@@ -97,15 +96,7 @@ class LakeDraft:
     def write(self, table: str, frame: pl.DataFrame) -> None:
         """Add rows to a table of this load."""
         self._must_be_open()
-        _check_name(table)
-        known = self._tables.get(table)
-        if known is not None:
-            extra = [name for name in frame.columns if name not in known.dtypes]
-            if extra:
-                raise SchemaError(f"table {table}: unknown column(s) {', '.join(extra)}; declare them in cloudmap/schema.py or drop them")
-            frame = known.conform(frame)
-        if "load_seq" in frame.columns:
-            raise SchemaError(f"table {table}: column load_seq is the store's own; drop it")
+        frame = admit(table, frame, self._tables)
         if frame.is_empty():
             return
         first_id, last_id = _id_range(table, frame)
@@ -241,26 +232,9 @@ def _committed(book: catalog.Catalog) -> set[str]:
         return set(transaction.scalars(select(catalog.loads.c.draft_id)))
 
 
-def pack(frame: pl.DataFrame) -> bytes:
-    """Return a small frame as the bytes of a Parquet file."""
-    buffer = BytesIO()
-    frame.write_parquet(buffer)
-    return buffer.getvalue()
-
-
-def _check_name(table: str) -> None:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", table):
-        raise StoreError(f"table name {table!r}: want small letters, digits and _, beginning with a letter")
-
-
 def _id_range(table: str, frame: pl.DataFrame) -> tuple[str | None, str | None]:
     """Return the lowest and highest id of a versioned table's rows."""
-    id_column = VERSIONED.get(table)
-    if id_column is None:
+    if table not in VERSIONED:
         return None, None
-    if id_column not in frame.columns:
-        raise SchemaError(f"table {table}: column {id_column} missing; it says which rows are versions of each other")
-    ids = frame.get_column(id_column)
-    if ids.null_count():
-        raise StoreError(f"table {table}: {ids.null_count()} row(s) without {id_column}; every row needs one")
+    ids = frame.get_column(VERSIONED[table])
     return str(ids.min()), str(ids.max())

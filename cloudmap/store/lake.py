@@ -11,10 +11,7 @@ A file is believed only if the catalog names it and its digest is right. What no
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +22,13 @@ from sqlalchemy import Connection, insert, or_, select
 from cloudmap.errors import StoreError
 from cloudmap.schema import Table
 from cloudmap.store import catalog, results
+from cloudmap.store.admission import pack, unpack
 from cloudmap.store.contract import LoadKey, LoadRecord, StoredResult, Where
-from cloudmap.store.draft import LOADS, LakeDraft, pack, sweep_drafts
+from cloudmap.store.draft import LOADS, LakeDraft, sweep_drafts
 from cloudmap.store.files import check_file, translated
-from cloudmap.store.newest import scan_table, select_rows
+from cloudmap.store.newest import scan_table
+from cloudmap.store.records import spans, state_of, visible_loads
+from cloudmap.store.selection import select_rows
 
 
 class Lake:
@@ -119,7 +119,7 @@ class Lake:
         with translated(self.folder, "undoing a load"), self._book.writing() as transaction:
             known = {one.load_seq: one for one in catalog.load_records(transaction)}
             if load_seq not in known:
-                raise StoreError(f"{self.folder}: no load {load_seq}; have {_spans(known)}. `cloudmap ledger CITY` lists them")
+                raise StoreError(f"{self.folder}: no load {load_seq}; have {spans(known)}. `cloudmap ledger CITY` lists them")
             catalog.mark_undone(transaction, load_seq)
             return next(one for one in catalog.load_records(transaction) if one.load_seq == load_seq)
 
@@ -140,9 +140,7 @@ class Lake:
 
     def state(self) -> str:
         """Digest of the visible loads."""
-        visible = [one for one in self.loads() if not one.undone]
-        told = [[one.load_seq, one.key.sha256, one.source_id, one.key.mapping_version, sorted(one.tables.items())] for one in visible]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+        return state_of(self.loads())
 
     def remember(self, name: str, frame: pl.DataFrame) -> None:
         """Keep a small table beside the newest visible load."""
@@ -162,7 +160,7 @@ class Lake:
         )
         with translated(self.folder, f"recalling {name}"), self._book.reading() as transaction:
             content = transaction.scalar(query)
-        return None if content is None else pl.read_parquet(BytesIO(content))
+        return None if content is None else unpack(content)
 
     def _shape(self, transaction: Connection, table: str) -> pl.DataFrame:
         """Return no rows of a table with the columns that it has where no visible load holds any."""
@@ -178,13 +176,5 @@ class Lake:
 
 
 def _visible(transaction: Connection, as_of: int | None) -> list[int]:
-    """List the numbers of the loads that a reader sees."""
-    rows = transaction.execute(select(catalog.loads.c.load_seq, catalog.loads.c.undone).order_by(catalog.loads.c.load_seq)).all()
-    if as_of is not None and as_of not in {row.load_seq for row in rows}:
-        raise StoreError(f"as of load {as_of}: no such load; have {_spans(row.load_seq for row in rows)}")
-    return [row.load_seq for row in rows if not row.undone and (as_of is None or row.load_seq <= as_of)]
-
-
-def _spans(numbers: Any) -> str:
-    ordered = sorted(numbers)
-    return f"{ordered[0]} to {ordered[-1]}" if ordered else "none"
+    rows = transaction.execute(select(catalog.loads.c.load_seq, catalog.loads.c.undone))
+    return visible_loads(((row.load_seq, row.undone) for row in rows), as_of)
