@@ -3,15 +3,21 @@
 import { build } from "esbuild";
 import fs from "node:fs";
 import path from "node:path";
+import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
 
 const here = import.meta.dirname;
 const dashboard = path.join(here, "..", "cloudmap", "dashboard");
 const assets = path.join(dashboard, "assets");
 const modules = path.join(here, "node_modules");
+// The bundle names the state of its sources, so that a test can tell when it was not built anew.
+const sources = createHash("sha256");
+for (const file of ["build.mjs", "package.json", ...fs.readdirSync(path.join(here, "src")).sort().map((name) => `src/${name}`)]) {
+  sources.update(fs.readFileSync(path.join(here, file)));
+}
 const common = { bundle: true, minify: true, format: "iife", target: "es2022", charset: "utf8", legalComments: "none", logLevel: "info" };
 
-await build({ ...common, entryPoints: [path.join(here, "src", "main.js")], outfile: path.join(assets, "map.js") });
+await build({ ...common, entryPoints: [path.join(here, "src", "main.js")], outfile: path.join(assets, "map.js"), banner: { js: `/* cloudmap web ${sources.digest("hex")} */` } });
 await build({
   ...common,
   entryPoints: [path.join(modules, "maplibre-gl", "dist", "maplibre-gl-worker.mjs")],

@@ -139,8 +139,9 @@ def test_the_chinese_page_holds_no_english_and_the_picture_no_stranger(fake_visi
     fake_visitor.page.wait_for_selector("#reports-grid .ag-row")
     found = latin_words(fake_visitor) - set(re.findall(r"\w+", EVIL)) - {"app"} - {f"app:{n}" for n in range(40)}
     assert found == set()
-    fake_visitor.page.mouse.move(900, 500)
-    fake_visitor.page.mouse.move(905, 505)
+    point = fake_visitor.page.evaluate("() => window.cloudmap.locate('gr150')")
+    fake_visitor.page.mouse.move(point["x"], point["y"])
+    fake_visitor.page.mouse.move(point["x"] + 2, point["y"])
     fake_visitor.page.wait_for_selector(".cm-map-card:not([hidden])")
     assert re.search("事项 .+ 件", fake_visitor.page.locator(".cm-map-card").inner_text())
 
@@ -206,7 +207,8 @@ def test_a_phone_shows_map_numbers_and_pickers_without_sideways_scrolling(phone:
     page = phone.page
     phone.open("?layer=unit_street")
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
-    assert page.locator("#map canvas").bounding_box()["height"] > 300
+    canvas = page.locator("#map canvas").bounding_box()
+    assert (canvas["width"], canvas["height"] > 300) == (390, True)
     assert page.locator(".cm-panel .cm-data-age").is_visible()
     off_screen = "off => (document.getElementById('category').getBoundingClientRect().right <= 0) === off"
     page.wait_for_function(off_screen, arg=True)

@@ -1,6 +1,9 @@
 // What stands on the map: title, legend, message, hover card. Every word arrives as text and is set as text, never as HTML.
 import { colours, GROUND, scheme } from "./palette.js";
 
+/** Width of the map, in pixels, from which the legend stands open beside the city. */
+export const ROOM_FOR_LEGEND = 660;
+
 export function element(tag, className, text) {
   const node = document.createElement(tag);
   if (className) node.className = className;
@@ -14,7 +17,7 @@ export class Chrome {
     this.title = element("div", "cm-map-title");
     this.title.setAttribute("aria-live", "polite");
     this.legend = element("details", "cm-map-legend");
-    this.legend.open = window.innerWidth > 700;
+    this.legend.open = container.clientWidth >= ROOM_FOR_LEGEND;
     this.message = element("div", "cm-map-message");
     this.message.setAttribute("role", "status");
     this.message.hidden = true;

@@ -1,6 +1,6 @@
 // The map component: geometry once per version, one byte a place per view, colour through feature state.
 import * as maplibregl from "maplibre-gl";
-import { Chrome } from "./chrome.js";
+import { Chrome, ROOM_FOR_LEGEND } from "./chrome.js";
 import { bytes, decode, none } from "./shapes.js";
 import * as style from "./style.js";
 
@@ -28,7 +28,7 @@ export class CloudMap {
     maplibregl.setWorkerUrl(config.worker);
     this.map = new maplibregl.Map({
       container: canvas, style: style.emptyStyle(), bounds: config.bounds,
-      attributionControl: false, dragRotate: false, pitchWithRotate: false, touchPitch: false, maxPitch: 0, renderWorldCopies: false,
+      attributionControl: false, trackResize: false, dragRotate: false, pitchWithRotate: false, touchPitch: false, maxPitch: 0, renderWorldCopies: false,
       fadeDuration: 0, locale: config.locale, maxZoom: 18, refreshExpiredTiles: false, localIdeographFontFamily: "'Noto Sans CJK SC','PingFang SC','Microsoft YaHei',sans-serif",
     });
     this.map.touchZoomRotate.disableRotation();
@@ -40,16 +40,22 @@ export class CloudMap {
     this.loaded.then(() => this.prepare());
     this.frame();
     this.listen(canvas);
+    // MapLibre leaves out the first change of size, which is the one that comes when the page's style arrives after the map.
+    this.sizes = new ResizeObserver(() => {
+      this.map.resize();
+      if (!this.moved) this.frame();
+    });
+    this.sizes.observe(canvas);
   }
 
   /** Fit the city, beside or above the legend where that costs little size. */
   frame() {
-    const wide = window.innerWidth > 900;
+    const wide = this.container.clientWidth >= ROOM_FOR_LEGEND;
     const padding = wide ? { top: 100, bottom: 32, left: 48, right: 64 } : { top: 92, bottom: 64, left: 16, right: 16 };
     const fit = (one) => this.map.cameraForBounds(this.config.bounds, { padding: one });
-    const clear = wide ? [{ ...padding, bottom: 350 }, { ...padding, left: 270 }].map(fit).sort((a, b) => b.zoom - a.zoom)[0] : null;
+    const clear = wide ? [{ ...padding, bottom: 350 }, { ...padding, left: 276 }].map(fit).sort((a, b) => b.zoom - a.zoom)[0] : null;
     const whole = fit(padding);
-    this.map.jumpTo(clear && clear.zoom > whole.zoom - 0.35 ? clear : whole);
+    this.map.jumpTo(clear && clear.zoom > whole.zoom - 0.6 ? clear : whole);
   }
 
   prepare() {
@@ -64,7 +70,10 @@ export class CloudMap {
   listen(canvas) {
     this.map.on("mousemove", (event) => this.hover(event.point));
     this.map.on("mouseout", () => this.hover(null));
-    this.map.on("movestart", () => this.hover(null));
+    this.map.on("movestart", (event) => {
+      this.hover(null);
+      if (event.originalEvent) this.moved = true;
+    });
     this.map.on("click", (event) => this.pick(event.point));
     // Keyboard: arrows move, plus and minus zoom (MapLibre's own), Enter takes the place under the cross in the middle.
     canvas.addEventListener("keydown", (event) => {
@@ -244,12 +253,14 @@ export class CloudMap {
     if (id === undefined) return;
     const bounds = new maplibregl.LngLatBounds();
     for (const polygon of ground.features[id].geometry.coordinates) for (const point of polygon[0]) bounds.extend(point);
+    this.moved = true;
     if (!this.map.getBounds().contains(bounds.getCenter())) this.map.easeTo({ center: bounds.getCenter(), duration: 400 });
   }
 
   remove() {
     this.turn += 1;
     this.observer?.disconnect();
+    this.sizes.disconnect();
     this.map.remove();
   }
 }
