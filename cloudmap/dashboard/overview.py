@@ -75,6 +75,8 @@ def _row(row: dict[str, Any], name: str, say: Words) -> dict[str, Any]:
     for field, digits in (("value", 2), ("n", 0), ("expected", 1), ("q", 4)):
         if field in row and row[field] is not None:
             shown[field] = round(row[field], digits) if digits else int(row[field])
+    if shown.get("q") == 0:
+        shown["q"] = "< 0.0001"
     if "class" in row:
         shown["value"] = say(f"legend.{row['class']}") if row["class"] else None
     elif isinstance(shown["value"], float) and shown["value"].is_integer():

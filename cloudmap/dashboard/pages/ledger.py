@@ -64,19 +64,28 @@ def _entry(entry: dict[str, Any], names: dict[str, str], say: Words) -> Any:
     ]
     marks = [html.Span(one, className="cm-chip") for one in repairs] or html.Span(say("ledger.norepairs"), className="cm-dim")
     first = [
-        html.Td(str(entry["load_seq"])),
-        html.Td(names.get(entry["source"], entry["source"])),
-        html.Td(entry["file"], className="cm-file"),
+        _cell(str(entry["load_seq"]), say("ledger.load")),
+        _cell(names.get(entry["source"], entry["source"]), say("ledger.source")),
+        _cell(entry["file"], say("ledger.file"), className="cm-file"),
     ]
     return html.Tr([*first, *_numbers(int(entry["lines"]), entry["classes"], say), html.Td(marks, className="cm-chips")])
+
+
+def _cell(content: Any, label: str, **attributes: Any) -> Any:
+    """Make a cell that knows its column's name: on a phone every row is a card of names and values."""
+    return html.Td(content, **attributes, **{"data-label": label})
 
 
 def _numbers(lines: int, classes: dict[str, Any], say: Words) -> list[Any]:
     counts = [int(classes.get(name, 0)) for name in LEDGER_CLASSES]
     off = lines - sum(counts)
     verdict = html.Span(say("ledger.equal") if off == 0 else say("ledger.unequal", n=off), className="cm-ok" if off == 0 else "cm-bad")
-    cells = [html.Td(number(count), className="n zero" if count == 0 else "n") for count in counts]
-    return [html.Td(number(lines), className="n strong"), *cells, html.Td([number(sum(counts)), " ", verdict], className="n")]
+    cells = [
+        _cell(number(count), say(f"class.{name}"), className="n zero" if count == 0 else "n")
+        for name, count in zip(LEDGER_CLASSES, counts, strict=True)
+    ]
+    read = _cell(number(lines), say("ledger.lines"), className="n strong")
+    return [read, *cells, _cell(html.Span([number(sum(counts)), " ", verdict]), say("ledger.sum"), className="n")]
 
 
 def _quarantine(reader: Reader, say: Words) -> list[Any]:
