@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -21,7 +22,8 @@ from cloudmap.analytics.periods import last_complete_week
 from cloudmap.city import City
 from cloudmap.errors import AnalysisError
 from cloudmap.geo.shapes import from_frame, to_frame
-from cloudmap.schema import UTC, cell_column, unit_column
+from cloudmap.matters import COLUMNS, Matters, join_reports
+from cloudmap.schema import MATTERS, UTC, cell_column, unit_column
 from cloudmap.version import VERSION
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 
-LAYOUT = 3
+LAYOUT = 4
 """Raised whenever a part gets other columns or other numbers from the same inputs, so that an upgrade makes it anew."""
 
 NAMING_LEVELS = ("street", "community", "village")
@@ -102,10 +104,15 @@ def analyse_facts(
     )
     places = _place_columns(city)
     facts = _Facts(store, [one.load_seq for one in loads], tuple(places), city.zone, as_of)
+    joined = cache(lambda: _join(facts, city.city.metric_crs))
+    matters_key = _digest(state, city.city.metric_crs)
+    maker.make("matters", matters_key, lambda: joined().shared)
+    maker.make("matter_links", matters_key, lambda: joined().links)
+    facts.shared = maker.frame("matters")
 
     maker.make("units", _digest(units.version), lambda: to_frame(_all_units(units)))
     maker.make("water", _digest(units.version, _water_stamp(city)), lambda: to_frame(_water(city)))
-    cube_key = _digest(state, units.version, city.city.timezone, city.city.resolutions)
+    cube_key = _digest(matters_key, units.version, city.city.timezone, city.city.resolutions)
     for column in places:
         maker.make(f"cube_{column}", cube_key, lambda column=column: facts.weekly(column, taxonomy))  # type: ignore[misc]
     maker.make("cube_class", cube_key, lambda: facts.weekly("ledger_class", taxonomy))
@@ -159,7 +166,28 @@ class _Facts:
 
     def __init__(self, store: Store, load_seqs: list[int], places: tuple[str, ...], zone: ZoneInfo, as_of: int | None) -> None:
         self.store, self.load_seqs, self.places, self.zone, self.as_of = store, load_seqs, places, zone, as_of
+        self.shared = MATTERS.empty()
         self._frame: pl.DataFrame | None = None
+
+    def read(self, load_seq: int, columns: list[str]) -> pl.DataFrame:
+        """Read some columns of one load, as far as newer loads have not replaced its reports."""
+        return self.store.read("reports", columns, where=[("load_seq", "==", load_seq)], as_of=self.as_of)
+
+    def located(self) -> pl.DataFrame:
+        """Read what joining reports to matters needs of all that have a point."""
+        parts = [
+            self.read(seq, [*COLUMNS, "ledger_class"]).filter(pl.col("ledger_class") == "located").select(COLUMNS) for seq in self.load_seqs
+        ]
+        return pl.concat(parts)
+
+    def texts(self, report_ids: pl.Series) -> pl.Series:
+        """Read the scrubbed texts of some reports, in their order."""
+        wanted = report_ids.alias("report_id").to_frame()
+        parts = [
+            self.read(seq, ["report_id", "text"]).select("report_id", "text").join(wanted, on="report_id", how="semi")
+            for seq in self.load_seqs
+        ]
+        return wanted.join(pl.concat(parts), on="report_id", how="left", maintain_order="left")["text"]
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -168,11 +196,11 @@ class _Facts:
         return self._frame
 
     def _compact(self, load_seq: int) -> pl.DataFrame:
-        columns = ["report_id", "matter_id", "category_code", "occurred_at", "reported_at", "ledger_class", *self.places]
-        part = self.store.read("reports", columns, where=[("load_seq", "==", load_seq)], as_of=self.as_of)
+        part = self.read(load_seq, ["report_id", "category_code", "occurred_at", "reported_at", "ledger_class", *self.places])
+        told_again = self.shared.filter(pl.col("report_id") != pl.col("matter_id"))["report_id"]
         text = [name for name in ("category_code", "ledger_class", *self.places) if part.schema[name] == pl.String]
         return part.select(
-            (pl.col("report_id") == pl.col("matter_id")).alias("first"),
+            (~pl.col("report_id").is_in(told_again.implode())).alias("first"),
             week_of(pl.col("occurred_at"), self.zone).alias("week_on"),
             "reported_at",
             *(pl.col(name).cast(pl.Categorical) for name in text),
@@ -194,6 +222,10 @@ class _Facts:
         located = self.frame.filter(pl.col("ledger_class") == "located")
         cube = build_weekly(located, column, zone=self.zone, weights=weights)
         return cube.with_columns(to_hex(cube["place"]).alias("place"))
+
+
+def _join(facts: _Facts, metric_crs: str) -> Matters:
+    return join_reports(facts.located(), metric_crs=metric_crs, texts=facts.texts)
 
 
 def _place_columns(city: City) -> list[str]:

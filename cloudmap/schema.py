@@ -182,7 +182,12 @@ def located_table(levels: Iterable[str], resolutions: Iterable[int]) -> Table:
             Column("ledger_class", pl.String(), "located, area_only, unmapped or outside", "台账类别"),
             *(unit_column(level) for level in levels),
             *(cell_column(resolution) for resolution in resolutions),
-            Column("matter_id", pl.String(), "the matter this report tells of; equal to report_id until duplicates are joined", "事项编号"),
+            Column(
+                "matter_id",
+                pl.String(),
+                "the matter this report tells of: its own report_id, until `analyse` joins reports of one matter",
+                "事项编号",
+            ),
         ),
     )
 
@@ -200,6 +205,44 @@ CUBE: Final = Table(
         Column("burden", pl.Float64(), "sum of severity weights over matters", "严重度负担"),
     ),
 )
+
+MATTERS: Final = Table(
+    "matters",
+    "reports that share a matter with others; every other report is a matter of its own",
+    "共事项报告",
+    (
+        Column("report_id", pl.String(), "source_id:source_report_id, unique in the city", "报告唯一编号"),
+        Column("matter_id", pl.String(), "report_id of the matter's first report by occurred_at, which counts for it", "事项编号"),
+    ),
+)
+
+MATTER_LINKS: Final = Table(
+    "matter_links",
+    "what joined reports to matters: one link less than a matter has reports",
+    "事项关联依据",
+    (
+        Column("matter_id", pl.String(), "the matter that both reports tell of", "事项编号"),
+        Column("report_id", pl.String(), "the earlier report", "报告编号"),
+        Column("to_report_id", pl.String(), "the later report", "关联报告编号"),
+        Column("distance_m", pl.Float64(), "distance between the two", "距离", "m"),
+        Column("gap_h", pl.Float64(), "time between the two", "时间间隔", "hours"),
+        Column("likeness_share", pl.Float64(), "how alike their texts are; null where either has none", "文本相似度", "0-1"),
+        Column("expected_n", pl.Float64(), "reports of the category and source that chance alone puts so near", "随机期望数"),
+        Column("sure_share", pl.Float64(), "probability that the two tell of one matter", "同一事项概率", "0-1"),
+        Column("reasons", pl.String(), "what speaks for the link: names of MATTER_REASONS, parted by blanks", "关联理由"),
+    ),
+)
+
+MATTER_REASONS: Final[Mapping[str, tuple[str, str]]] = {
+    "same_record": ("same source, label, point and second", "同来源同标签同点同秒"),
+    "other_source": ("told by another source", "另一来源"),
+    "same_point": ("less than a metre apart", "同一点"),
+    "near": ("as near as reports of one matter are", "距离近"),
+    "soon": ("as soon after as reports of one matter are", "时间近"),
+    "alike_text": ("texts more alike than chance makes them", "文本相似"),
+    "rare_here": ("chance hardly ever puts two so near here", "此处少有巧合"),
+}
+"""Reasons of a link between two reports of one matter, in English and Chinese."""
 
 
 def flag_counts(flags: pl.Series) -> dict[str, int]:

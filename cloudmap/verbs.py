@@ -153,6 +153,10 @@ def load_facts(city: City, start: str | date, end: str | date, *, restricted: bo
         name: stored.frame for name, key in parts.items() if (stored := store.result(name, key)) and name.startswith(("cover_", "units"))
     }
     ledger = [{"load_seq": one.load_seq, **one.ledger} for one in store.loads() if not one.undone]
+    shared = store.result("matters", parts["matters"]) if "matters" in parts else None
+    if shared is not None:
+        kept = kept.drop("matter_id").join(shared.frame, on="report_id", how="left", maintain_order="left")
+        kept = kept.with_columns(pl.col("matter_id").fill_null(pl.col("report_id")))
     shown = disclose_reports(kept, audience, taxonomy.restricted)
     return Facts(city, taxonomy, shown, ledger, rows.height - kept.height, places)
 

@@ -56,7 +56,7 @@ def glossary() -> str:
         " `_at` a UTC instant, `_on` a local date, `_code` text.\n"
     )
     reports = schema.located_table(schema.LEVELS, (8, 9, 10))
-    for table in (schema.CLEAN, reports, schema.REJECTED, schema.QUARANTINE, schema.CUBE, PLACES):
+    for table in (schema.CLEAN, reports, schema.REJECTED, schema.QUARANTINE, schema.CUBE, schema.MATTERS, schema.MATTER_LINKS, PLACES):
         parts.append(f"\n### `{table.name}`: {table.meaning} {table.meaning_zh}\n\n")
         columns = [
             [f"`{column.name}`", _type_name(column.dtype), column.unit, column.meaning, column.meaning_zh] for column in table.columns

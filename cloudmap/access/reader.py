@@ -367,7 +367,7 @@ class Reader:
         rows = self.store.read("reports", [*REPORT_COLUMNS, "ledger_class"], where=where, as_of=self.analysed_load)  # type: ignore[arg-type]
         if layer.kind == "cell":
             rows = rows.filter(pl.col("ledger_class") == "located")
-        rows = rows.select(REPORT_COLUMNS).sort("occurred_at", "report_id", descending=[True, False])
+        rows = self._with_matters(rows.select(REPORT_COLUMNS)).sort("occurred_at", "report_id", descending=[True, False])
         rows = rows if limit is None else rows.head(limit)
         return disclose_reports(rows, self.audience, self.taxonomy.restricted, by_place=True)
 
@@ -386,7 +386,7 @@ class Reader:
             *(unit_column(level).name for level in self.city.levels),
             *(cell_column(resolution).name for resolution in self.city.city.resolutions), "matter_id",
         ]  # fmt: skip
-        rows = self.store.read("reports", columns, as_of=self.analysed_load).select(columns)
+        rows = self._with_matters(self.store.read("reports", columns, as_of=self.analysed_load).select(columns))
         return disclose_reports(rows, self.audience, self.taxonomy.restricted)
 
     def ledger(self) -> list[dict[str, Any]]:
@@ -414,6 +414,11 @@ class Reader:
                 raise AnalysisError(f"result {name!r} is not in the store; run `cloudmap analyse {self.city.folder}` again")
             self._frames[name] = stored.frame
         return self._frames[name]
+
+    def _with_matters(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Give each report its matter, in place of what the store calls it."""
+        shared = rows.drop("matter_id", strict=False).join(self._part("matters"), on="report_id", how="left", maintain_order="left")
+        return shared.with_columns(pl.col("matter_id").fill_null(pl.col("report_id")))
 
     def _codes(self, category: str, measure: str) -> list[str]:
         """List the second-level codes that a choice stands for, for this audience and measure."""
