@@ -168,13 +168,15 @@ def show_preview(records: Sequence[Sequence[str | None]]) -> str:
     return "\n".join("    " + scrub_one(" | ".join(cell or "" for cell in record[:12])[:_SCRUB_AHEAD])[:160] for record in records[:4])
 
 
-def as_block(header: Sequence[str], line_nos: Sequence[int], frame: pl.DataFrame, rejections: Rejections, records_n: int) -> Block:
+def as_block(
+    header: Sequence[str], line_nos: Sequence[int] | pl.Series, frame: pl.DataFrame, rejections: Rejections, records_n: int
+) -> Block:
     """Finish a block of a format that is not delimited text.
 
     Parameters
     ----------
     header : sequence of str
-    line_nos : sequence of int, shape (rows,)
+    line_nos : sequence or Series of int, shape (rows,)
     frame : pl.DataFrame
         One String column per name of the header; rows with NUL bytes or too long cells are set apart here.
     rejections : Rejections

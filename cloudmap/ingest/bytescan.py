@@ -1,6 +1,6 @@
 """Passes over raw bytes, compiled: where records, cells and features begin and end.
 
-numba is imported here and nowhere else in ingest, so that only reading a table pays for it.
+numba is imported here and in `rowscan`, and nowhere else in ingest, so that only reading a table pays for it.
 """
 
 from __future__ import annotations
@@ -179,6 +179,41 @@ def split_cells(
                 views[column, record, 1 + offset // 4] |= np.uint32(data[start + offset]) << np.uint32(8 * (offset % 4))
             if length > _INLINE:
                 views[column, record, 3] = start
+
+
+@njit(cache=True)
+def first_invalid(data: NDArray[np.uint8], start: int) -> int:
+    """Return the offset of the first sequence, from `start` on, that is not valid UTF-8; -1 where there is none.
+
+    Parameters
+    ----------
+    data : uint8, shape (n,)
+    start : int
+        An offset at which a character begins.
+    """
+    size = data.shape[0]
+    i = start
+    while i < size:
+        lead = data[i]
+        if lead < 0x80:
+            i += 1
+            continue
+        if lead < 0xC2 or lead > 0xF4:
+            return i
+        length = 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+        if i + length > size:
+            return i
+        second = data[i + 1]
+        low = 0xA0 if lead == 0xE0 else 0x90 if lead == 0xF0 else 0x80  # else it would be longer than needed
+        high = 0x9F if lead == 0xED else 0x8F if lead == 0xF4 else 0xBF  # else a surrogate, or beyond U+10FFFF
+        if second < low or second > high:
+            return i
+        if length > 2 and (data[i + 2] & 0xC0) != 0x80:
+            return i
+        if length > 3 and (data[i + 3] & 0xC0) != 0x80:
+            return i
+        i += length
+    return -1
 
 
 @njit(cache=True)

@@ -32,7 +32,11 @@ _REFERENCE: Final = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 _ESCAPED: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _MS_PER_DAY: Final = 86_400_000
 _SERIAL_END: Final = 2_958_466
+"""1 January 10000."""
+_DAYS_TO_1904: Final = 1462
 _LEAP_BUG: Final = 60
+_CHUNK: Final = 64 * 1024
+"""Small, as often only the first rows are wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +58,14 @@ class Texts:
 
 
 class SheetParser:
-    """Push parser of one worksheet; `rows` fills as pieces are fed."""
+    """Push parser of one worksheet; `rows` fills as pieces are fed, `row` is the number of the last one met."""
 
     def __init__(self, name: str, texts: Texts) -> None:
         self.rows: list[Row] = []
+        self.row = 0
         self.merged: list[tuple[int, int]] = []
         self._name, self._texts = name, texts
-        self._row, self._row_digits, self._column = 0, "0", -1
+        self._row_digits, self._column = "0", -1
         self._columns: dict[str, int] = {}
         self._cells: dict[int, str] = {}
         self._uncached: list[int] = []
@@ -78,6 +83,11 @@ class SheetParser:
             self._parser.Parse(chunk, not chunk)
         except (expat.ExpatError, ValueError) as error:
             raise SourceError(f"{self._name}: the sheet's XML is broken: {error}. Save the workbook again") from error
+
+    def take(self) -> list[Row]:
+        """Hand over the rows parsed so far."""
+        rows, self.rows = self.rows, []
+        return rows
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         local = local_name(tag)
@@ -102,17 +112,17 @@ class SheetParser:
     def _locate(self, reference: str) -> int:
         letters = reference.rstrip("0123456789")
         if reference[len(letters) :] != self._row_digits:
-            raise SourceError(f"{self._name}: cell {reference[:20]!r} stands in row {self._row}. Save the workbook again")
+            raise SourceError(f"{self._name}: cell {reference[:20]!r} stands in row {self.row}. Save the workbook again")
         column = self._columns.get(letters)
         if column is None:
             column = self._columns[letters] = split_reference(reference, self._name)[1]
         return column
 
     def _begin_row(self, number: str | None) -> None:
-        row = self._row + 1 if number is None else int(number) if number.isdecimal() else 0
-        if row <= self._row:
-            raise SourceError(f"{self._name}: row {number!r} follows row {self._row}. Save the workbook again")
-        self._row, self._row_digits, self._column = row, str(row), -1
+        row = self.row + 1 if number is None else int(number) if number.isdecimal() else 0
+        if row <= self.row:
+            raise SourceError(f"{self._name}: row {number!r} follows row {self.row}. Save the workbook again")
+        self.row, self._row_digits, self._column = row, str(row), -1
         self._cells, self._uncached = {}, []
 
     def _data(self, data: str) -> None:
@@ -120,9 +130,7 @@ class SheetParser:
             return
         self._chars += len(data)
         if self._chars > TEXT_MAX_CHARS:
-            raise SourceError(
-                f"{self._name} row {self._row}: a cell holds more than {TEXT_MAX_CHARS:,} characters. Not trusted; shorten it"
-            )
+            raise SourceError(f"{self._name} row {self.row}: a cell holds more than {TEXT_MAX_CHARS:,} characters. Not trusted; shorten it")
         if self._chars - len(data) < CELL_MAX_BYTES:  # enough for its record to be set apart
             self._text.append(data)
 
@@ -135,7 +143,7 @@ class SheetParser:
             self._finish_cell("".join(self._parts))
         elif local == "row":
             if self._cells or self._uncached:
-                self.rows.append(Row(self._row, self._cells, tuple(self._uncached)))
+                self.rows.append(Row(self.row, self._cells, tuple(self._uncached)))
         elif local == "rPh":
             self._phonetic = False
 
@@ -161,12 +169,12 @@ class SheetParser:
     def _shared(self, stored: str) -> str:
         index = int(stored) if stored.isdecimal() else -1
         if not 0 <= index < len(self._texts.shared):
-            raise SourceError(f"{self._name} row {self._row}: text {stored[:20]!r} is not in the workbook. Save the workbook again")
+            raise SourceError(f"{self._name} row {self.row}: text {stored[:20]!r} is not in the workbook. Save the workbook again")
         return self._texts.shared[index]
 
 
-def read_rows(archive: zipfile.ZipFile, part: str, name: str, texts: Texts, merged: list[tuple[int, int]] | None = None) -> Iterator[Row]:
-    """Stream the rows of a worksheet that are not empty.
+def read_rows(archive: zipfile.ZipFile, part: str, name: str, texts: Texts) -> Iterator[Row]:
+    """Stream the rows of a worksheet that are not empty, each through the parser: slow, for the first few.
 
     Parameters
     ----------
@@ -177,8 +185,6 @@ def read_rows(archive: zipfile.ZipFile, part: str, name: str, texts: Texts, merg
     name : str
         How the user knows the file and sheet.
     texts : Texts
-    merged : list of (first row, last row), optional
-        Filled with the merged ranges, once the end is reached.
 
     Raises
     ------
@@ -187,13 +193,10 @@ def read_rows(archive: zipfile.ZipFile, part: str, name: str, texts: Texts, merg
     """
     parser = SheetParser(name, texts)
     with read_entry(archive, archive.getinfo(part), name) as stream:
-        while chunk := stream.read():
+        while chunk := stream.read(_CHUNK):
             parser.feed(chunk)
-            yield from parser.rows
-            parser.rows.clear()
+            yield from parser.take()
         parser.feed(b"")
-    if merged is not None:
-        merged.extend(parser.merged)
 
 
 def split_reference(reference: str, name: str) -> tuple[int, int]:
@@ -259,7 +262,8 @@ def number_text(stored: str, dates: DateKind, *, since_1904: bool = False) -> st
 
 def _moment(serial: float, dates: DateKind, *, since_1904: bool) -> str | None:
     """Return a day serial as text, or None where it is none (below 1, or the 29 February 1900 that never was)."""
-    if not 0 <= serial < _SERIAL_END:
+    end = _SERIAL_END - (_DAYS_TO_1904 if since_1904 else 0)
+    if not (0 <= serial < end and round(serial * _MS_PER_DAY) < end * _MS_PER_DAY):
         return None
     if dates == "time" and serial < 1:
         return _clock(datetime(1900, 1, 1) + timedelta(milliseconds=round(serial * _MS_PER_DAY)))

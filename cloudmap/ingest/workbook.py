@@ -7,7 +7,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 from xml.parsers import expat
@@ -28,6 +28,7 @@ from cloudmap.ingest.blocks import (
     show_preview,
 )
 from cloudmap.ingest.opening import Opened
+from cloudmap.ingest.plainrows import Stretch, read_stretches
 from cloudmap.ingest.sheet import ROWS_MAX, TEXT_MAX_CHARS, DateKind, Row, Texts, date_kind, read_rows, unescape
 from cloudmap.ingest.signatures import local_name, xml_parser
 
@@ -37,6 +38,7 @@ SHARED_MAX_CHARS: Final = 256 * 1024**2
 SHEET_MAX_BYTES: Final = 8 * 1024**3
 
 _LOOK_AHEAD: Final = 20
+_NUMBER: Final = "line_no"
 _BUILT_IN: Final[dict[int, DateKind]] = {
     **dict.fromkeys((14, 15, 16, 17, 27, 28, 29, 30, 31, 36, 50, 51, 52, 53, 54, 57, 58), "date"),
     **dict.fromkeys((18, 19, 20, 21, 32, 33, 34, 35, 45, 47, 55, 56), "time"),
@@ -62,9 +64,19 @@ class _Sheet:
     part: str
     texts: Texts
 
-    def rows(self, merged: list[tuple[int, int]] | None = None) -> Iterator[Row]:
+    def rows(self) -> Iterator[Row]:
         with open_zip(self.path, self.name) as archive:
-            yield from read_rows(archive, self.part, self.name, self.texts, merged)
+            yield from read_rows(archive, self.part, self.name, self.texts)
+
+    def judge(self, merged: list[tuple[int, int]]) -> Iterator[Row]:
+        """Go through the whole sheet; yield the rows that may break its limits."""
+        with open_zip(self.path, self.name) as archive:
+            for some in read_stretches(archive, self.part, self.name, self.texts, columns_n=COLUMNS_MAX, keep=False, merged=merged):
+                yield from some.odd
+
+    def stretches(self, columns_n: int, rows_max: int) -> Iterator[Stretch]:
+        with open_zip(self.path, self.name) as archive:
+            yield from read_stretches(archive, self.part, self.name, self.texts, columns_n=columns_n, rows_max=rows_max)
 
 
 def open_workbook(opened: Opened, *, sheet: str | None = None, rows_per_block: int = ROWS_PER_BLOCK) -> TableReader:
@@ -226,11 +238,9 @@ def _choose(opened: Opened, described: _Described, wanted: str | None) -> tuple[
 def _survey(sheet: _Sheet) -> tuple[list[str], int, list[str]]:
     """Read the whole sheet once: nothing is loaded from a workbook that is refused at its last row."""
     merged: list[tuple[int, int]] = []
-    rows = sheet.rows(merged)
-    head = list(islice(rows, 1 + _LOOK_AHEAD))
-    _require_near(head, sheet)
-    for row in rows:
-        _require_near((row,), sheet)
+    head = list(islice(sheet.rows(), 1 + _LOOK_AHEAD))
+    for row in chain(head, sheet.judge(merged)):
+        _require_near(row, sheet)
     if not head:
         raise SourceError(f"{sheet.name} is empty. Export it again")
     first = head[0]
@@ -255,26 +265,26 @@ def _survey(sheet: _Sheet) -> tuple[list[str], int, list[str]]:
     return header, first.number, evidence
 
 
-def _require_near(rows: tuple[Row, ...] | list[Row], sheet: _Sheet) -> None:
-    for row in rows:
-        column = max(row.cells, default=-1)
-        if column >= COLUMNS_MAX:
-            raise SourceError(
-                f"{sheet.name}: row {row.number} has a cell in column {column + 1}; at most {COLUMNS_MAX} are read. Delete it"
-            )
-        if row.number >= ROWS_MAX:
-            raise SourceError(
-                f"{sheet.name} has a cell in its last row ({ROWS_MAX:,}): rows beyond were cut, or it strayed there. Export it as CSV"
-            )
+def _require_near(row: Row, sheet: _Sheet) -> None:
+    column = max(row.cells, default=-1)
+    if column >= COLUMNS_MAX:
+        raise SourceError(f"{sheet.name}: row {row.number} has a cell in column {column + 1}; at most {COLUMNS_MAX} are read. Delete it")
+    if row.number >= ROWS_MAX:
+        raise SourceError(
+            f"{sheet.name} has a cell in its last row ({ROWS_MAX:,}): rows beyond were cut, or it strayed there. Export it as CSV"
+        )
 
 
 def _blocks(sheet: _Sheet, header: list[str], header_row: int, rows_per_block: int) -> Iterator[Block]:
-    rows = (row for row in sheet.rows() if row.number > header_row)
-    while batch := list(islice(rows, rows_per_block)):
-        yield _as_block(header, batch)
+    for some in sheet.stretches(len(header), rows_per_block):
+        block = _as_block(header, header_row, some)
+        if block.records_n:
+            yield block
 
 
-def _as_block(header: list[str], rows: list[Row]) -> Block:
+def _as_block(header: list[str], header_row: int, some: Stretch) -> Block:
+    plain = _plain_frame(header, some).filter(pl.col(_NUMBER) > header_row)
+    rows = [row for row in some.odd if row.number > header_row]
     rejections, good = Rejections(), []
     for row in rows:
         beyond = max(row.cells, default=-1)
@@ -288,5 +298,17 @@ def _as_block(header: list[str], rows: list[Row]) -> Block:
             rejections.add(row.number, "ragged", detail, shown)
         else:
             good.append(row)
-    frame = pl.DataFrame([pl.Series(name, [row.cells.get(at) for row in good], dtype=pl.String) for at, name in enumerate(header)])
-    return as_block(header, [row.number for row in good], frame, rejections, len(rows))
+    frame = plain
+    if good:
+        numbers = pl.Series(_NUMBER, [row.number for row in good], dtype=pl.Int64)
+        cells = [pl.Series(name, [row.cells.get(at) for row in good], dtype=pl.String) for at, name in enumerate(header)]
+        frame = pl.concat([plain, pl.DataFrame([numbers, *cells])]).sort(_NUMBER)
+    return as_block(header, frame[_NUMBER], frame, rejections, plain.height + len(rows))
+
+
+def _plain_frame(header: list[str], some: Stretch) -> pl.DataFrame:
+    """Return the plain rows that hold anything: a shared text may be empty."""
+    columns = some.columns or [pl.Series(dtype=pl.String)] * len(header)
+    cells = [column.alias(name) for column, name in zip(columns, header, strict=True)]
+    frame = pl.DataFrame([pl.Series(_NUMBER, some.numbers, dtype=pl.Int64), *cells])
+    return frame.filter(~pl.all_horizontal(pl.col(pl.String).fill_null("") == ""))
