@@ -5,13 +5,14 @@ CITY ?= luqiao
 PORT ?= 8050
 SCALE ?= 1
 ONCE ?=
+STORE ?=
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= auto
 
 help:
-	@echo "make demo [CITY=luqiao|boston] [ONCE=1] [PORT=8050]   sample city, pipeline, dashboard on http://127.0.0.1:8050"
+	@echo "make demo [CITY=luqiao|boston] [ONCE=1] [PORT=8050] [STORE=postgis]   sample city, pipeline, dashboard on http://127.0.0.1:8050"
 	@echo "make test      whole suite      make check   ruff, mypy --strict, import-linter"
 	@echo "make accept    checks that need ../shared      make setup   only the environment"
 
@@ -23,8 +24,16 @@ $(VENV)/.ready: pyproject.toml constraints.txt tools/system-packages
 	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e '.[dev]'
 	touch $@
 
+# STORE=postgis: on a PostGIS cluster of its own in the temporary folder; STORE=postgresql://... on one that is there.
 demo: setup
-	$(BIN)/cloudmap demo $(CITY) --port $(PORT) --scale $(SCALE) $(if $(ONCE),--once)
+ifeq ($(STORE),postgis)
+	bash tools/system-packages postgis
+	store="$$(bash tools/postgis-cluster start "$${TMPDIR:-/tmp}/cloudmap-demo-postgis")" && \
+	trap 'bash tools/postgis-cluster stop "$${TMPDIR:-/tmp}/cloudmap-demo-postgis"' EXIT && echo "store: $$store?schema=$(CITY)" && \
+	CLOUDMAP_STORE="$$store?schema=$(CITY)" $(BIN)/cloudmap demo $(CITY) --port $(PORT) --scale $(SCALE) $(if $(ONCE),--once)
+else
+	$(if $(STORE),CLOUDMAP_STORE='$(STORE)' )$(BIN)/cloudmap demo $(CITY) --port $(PORT) --scale $(SCALE) $(if $(ONCE),--once)
+endif
 
 test: setup
 	bash tools/system-packages test

@@ -22,6 +22,10 @@ POINTS: Final = (
     "after-commit",
     "result-written",
 )
+"""What a load and an analysis on a lake pass."""
+
+OTHER_POINTS: Final = ("rows-copied", "in-upgrade", "backup-part-written", "backup-written", "backup-renamed", "in-restore")
+"""What a load into a server passes beside them, and what upgrades, backups and restoring pass."""
 
 _reached: Counter[str] = Counter()
 
@@ -32,7 +36,7 @@ def reach(name: str) -> None:
     Parameters
     ----------
     name : str
-        One of `POINTS`.
+        One of `POINTS` or `OTHER_POINTS`.
 
     Raises
     ------
@@ -41,8 +45,8 @@ def reach(name: str) -> None:
     OSError
         ``CLOUDMAP_FAIL_AT`` asks for a failure here.
     """
-    if name not in POINTS:
-        raise ValueError(f"no point {name!r}; known: {', '.join(POINTS)}")
+    if name not in POINTS and name not in OTHER_POINTS:
+        raise ValueError(f"no point {name!r}; known: {', '.join((*POINTS, *OTHER_POINTS))}")
     if os.environ.get("CLOUDMAP_KILL_AT") == name:
         os.kill(os.getpid(), signal.SIGKILL)
     wanted = os.environ.get("CLOUDMAP_FAIL_AT")

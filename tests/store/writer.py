@@ -1,16 +1,24 @@
-"""Another process at the store, driven by the fault tests: `python -m tests.store.writer FOLDER VERB ...`."""
+"""Another process at the store, driven by the fault tests: `python -m tests.store.writer ADDRESS VERB ...`."""
 
 import sys
+from typing import Any
 
+from cloudmap.store import Store
 from cloudmap.store.lake import Lake
+from cloudmap.store.postgis import Postgis
 from tests.store.facts import entry, fill, key, reports
 
 
-def main(folder: str, verb: str, *rest: str) -> None:
+def open_at(address: str, **options: Any) -> Store:
+    """Open the store at a folder or URL."""
+    return Postgis.open(address, **options) if "://" in address else Lake.open(address, **options)
+
+
+def main(address: str, verb: str, *rest: str) -> None:
     if verb == "init":
-        Lake.open(folder, create=True)
+        open_at(address, create=True)
         return
-    store = Lake.open(folder)
+    store = open_at(address)
     if verb == "result":
         store.save_result("cube", rest[0], reports(range(5)), {"load": 1})
     elif verb in ("load", "hold"):
