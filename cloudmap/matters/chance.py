@@ -18,6 +18,8 @@ _SEASON_H: Final = 684.0
 """Half widths of the spans that a category's rate is taken over: a burst of days, and its usual level."""
 _DOUBT_N: Final = 2.0
 """Control pairs that the city's rate counts for, beside those that a place has itself."""
+_ELSEWHERE_N: Final = 1000
+"""Reports that a city is taken to have elsewhere, so that the first few of a store do not make their street look crowded."""
 _RARE: Final = 0.5
 """Reports per season that a category which never happened is taken to have."""
 
@@ -46,7 +48,7 @@ class Rates:
 
     def expected(self, category: Ints, source: Ints, time_h: Floats, width_h: float) -> Floats:
         """Expect the reports of a category and source in the whole city within `width_h` of a time, on either side."""
-        since = np.clip(time_h - self.start_h, -_SEASON_H, self.stretch_h - 3 * _SEASON_H)
+        since = np.clip(time_h - self.start_h, -1.5 * _SEASON_H, self.stretch_h - 2.5 * _SEASON_H)
         at = (category * len(self.sources) + source) * self.stretch_h + since
 
         def seen(half_h: float) -> Floats:
@@ -121,7 +123,7 @@ def expect(rows: Rows, pairs: Pairs, grounds: Grounds, rates: Rates, limits: Lim
 
 
 def _one_way(rows: Rows, one: Ints, other: Ints, ground: Ints, grounds: Grounds, rates: Rates, limits: Limits) -> Floats:
-    share = grounds.reports_n[one, ground] / max(len(rates.keys), 1)
+    share = grounds.reports_n[one, ground] / (len(rates.keys) + _ELSEWHERE_N)
     category, time_h = rows.category[one], rows.time_h[one]
     usual = CONTROL_SHARE * share * rates.expected_of_all(category, time_h, limits.hours_h)
     own = (grounds.controls_n[one, ground] + _DOUBT_N) / (usual + _DOUBT_N)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,9 @@ from cloudmap.matters.evidence import STRATA, Judged, Model, Weighed, learn, str
 from cloudmap.matters.pairs import CONTROL_SHARE, NO_PAIRS, Floats, Ints, Limits, Pairs, Rows, find_pairs
 from cloudmap.matters.texts import likeness, sketch
 from cloudmap.schema import MATTER_LINKS, MATTER_REASONS, MATTERS
+
+if TYPE_CHECKING:
+    from pyproj import Transformer
 
 COLUMNS: Final = ("report_id", "source_id", "category_code", "category_raw", "occurred_at", "lon_deg", "lat_deg")
 """What is needed of each report; those without a usable point or time are matters of their own."""
@@ -115,17 +119,22 @@ def join_reports(
     return Matters(_shared(located["report_id"], matter), _links(located["report_id"], judged, weighed, model, matter, linked), model)
 
 
-def _rows(reports: pl.DataFrame, metric_crs: str, model: Model | None) -> tuple[pl.DataFrame, Rows, Rates]:
-    """Take what is needed of located reports, in canonical order."""
+@lru_cache(maxsize=8)
+def _to_metres(metric_crs: str) -> Transformer:
     from pyproj import Transformer
 
+    return Transformer.from_crs("EPSG:4326", metric_crs, always_xy=True)
+
+
+def _rows(reports: pl.DataFrame, metric_crs: str, model: Model | None) -> tuple[pl.DataFrame, Rows, Rates]:
+    """Take what is needed of located reports, in canonical order."""
     missing = [name for name in COLUMNS if name not in reports.columns]
     if missing:
         raise SchemaError(f"reports to join to matters: column(s) {', '.join(missing)} missing; have {', '.join(reports.columns)}")
     usable = pl.col("lon_deg").is_finite() & pl.col("lat_deg").is_finite() & pl.col("occurred_at").is_not_null()
     located = reports.select(COLUMNS).filter(usable).sort("occurred_at", "report_id")
-    to_metres = Transformer.from_crs("EPSG:4326", metric_crs, always_xy=True)
-    x_m, y_m = (np.asarray(one) for one in to_metres.transform(located["lon_deg"].to_numpy(), located["lat_deg"].to_numpy()))
+    lon_deg, lat_deg = located["lon_deg"].to_numpy(), located["lat_deg"].to_numpy()
+    x_m, y_m = (np.asarray(one) for one in _to_metres(metric_crs).transform(lon_deg, lat_deg))
     category, categories = _numbered(located["category_code"], model.rates.categories if model else ())
     source, sources = _numbered(located["source_id"], model.rates.sources if model else ())
     if model and sources != model.rates.sources:
