@@ -16,12 +16,13 @@ import polars as pl
 
 from cloudmap.errors import ConfigError, SourceError
 from cloudmap.ingest.scrub import scrub_one
-from cloudmap.ingest.time_shapes import KEYWORDS, Order, Reading, fold
+from cloudmap.ingest.time_shapes import KEYWORDS, Order, Reading, fold, fold_foreign, trim
 from cloudmap.ingest.times import MIXED_LEAST, MIXED_SHARE, TimePlan, main_readings, parse_times
 
 _ORDERED: Final = r"^\s*([0-9]{1,2})[-/.]([0-9]{1,2})[-/.][0-9]{4}"
 _MINGUO_LIKE: Final = r"^(?:民|1[0-9]{2}[-/.年][0-9]{1,2}[-/.月][0-9]{1,2}(?:[^0-9]|$))"
 _ENOUGH: Final = 20
+_SAMPLE_N: Final = 1000
 
 
 def declared_readings(time_format: str | None, *, where: str) -> tuple[tuple[Reading, ...], Order | None, bool]:
@@ -118,7 +119,7 @@ def plan_times(
     for frame in blocks():
         first = frame if first is None else first
         for column, tally in tallies.items():
-            tally.add(fold(frame[column]))
+            tally.add(fold_foreign(frame[column]))
         if order or readings or all(tally.decided for tally in tallies.values()):
             break
     orders = {column: order or tally.order for column, tally in tallies.items()}
@@ -132,7 +133,7 @@ def plan_times(
                 tally.refuse_unless_symmetric(key)
                 found = "day_first"
         plan = TimePlan(tally.name, zone, readings, found, minguo or tally.minguo)
-        plans[column] = plan if first is None else replace(plan, evidence=_explain(plan, fold(first[column]), why, key))
+        plans[column] = plan if first is None else replace(plan, evidence=_explain(plan, trim(first[column]), why, key))
     return plans
 
 
@@ -218,7 +219,7 @@ def _explain(plan: TimePlan, text: pl.Series, why: str, key: str) -> tuple[str, 
             f"{plan.column}: none of {values.len():,} values, such as {example!r}, could be read ({parsed.fault[0]}). Set {key} to their "
             "strptime text, such as %d.%m.%y %H:%M, or minguo, excel, epoch_s, epoch_ms"
         )
-    readings = plan.declared or tuple(main_readings(values, plan))
+    readings = plan.declared or tuple(main_readings(fold(values.gather_every(max(1, values.len() // _SAMPLE_N))), plan))
     shown = ", ".join(one.pattern or one.kind for one in readings) or "several forms"
     zone = "its own offset" if all(one.kind == "offset" for one in readings) and readings else f"naive times are {plan.zone.key}"
     parts = [

@@ -5,6 +5,7 @@ A naive time is local time of the source or city. What cannot be read has a name
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
@@ -14,7 +15,7 @@ import polars as pl
 
 from cloudmap.errors import SourceError
 from cloudmap.ingest.scrub import scrub_one
-from cloudmap.ingest.time_shapes import MINGUO_OFFSET, Order, Reading, fold, read_shape
+from cloudmap.ingest.time_shapes import MINGUO_OFFSET, Order, Reading, fold, read_shape, trim
 
 EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 LATEST_DUE: Final = datetime(2100, 1, 1, tzinfo=UTC)
@@ -86,11 +87,9 @@ def parse_times(values: pl.Series, plan: TimePlan, *, due: bool = False) -> Pars
     SourceError
         Too many values contradict the column's order of day and month: the column is mixed, and no reading of it can be trusted.
     """
-    parse = _Parse(fold(values), plan)
-    parse.drop_blank_elsewhere()
-    # The main readings are tried on whole columns, so that most rows never need their shape computed.
-    for reading in plan.declared or [one for one in main_readings(parse.text, plan) if _is_safe(one, plan)]:
-        parse.apply(reading, parse.pending)
+    parse = _Parse(trim(values), plan)
+    parse.read_whole()
+    parse.read_rest()
     parse.read_shapes()
     return parse.result(values.name, LATEST_DUE if due else plan.latest)
 
@@ -122,7 +121,10 @@ def _is_safe(reading: Reading, plan: TimePlan) -> bool:
 
 
 class _Parse:
-    """One column on its way: what is read, what is at fault, and which rows are still open."""
+    """One column on its way: what is read, what is at fault, and which rows are still open.
+
+    Most values are read as they stand. Only what is left is folded to one form and looked at more closely.
+    """
 
     def __init__(self, text: pl.Series, plan: TimePlan) -> None:
         n = text.len()
@@ -133,24 +135,51 @@ class _Parse:
         self.fault = pl.repeat(None, n, dtype=pl.String, eager=True)
         self.pending = text.is_not_null().arg_true()
 
-    def drop_blank_elsewhere(self) -> None:
-        short_or_odd = self.text.str.contains(_BLANK_ELSEWHERE).fill_null(value=False)
-        if short_or_odd.any():
-            self.repaired |= short_or_odd
-            self.pending = (self.text.is_not_null() & ~short_or_odd).arg_true()
+    def read_whole(self) -> None:
+        """Read the column as it stands."""
+        for reading in self._main_readings(self.text):
+            if self.at.null_count() < self.at.len():
+                self.apply(reading, self.pending)
+                continue
+            at, repaired = read_as(self.text, reading, self.plan.zone)
+            good = _is_dated(at)
+            self.at = at if good.sum() + at.null_count() == at.len() else pl.select(pl.when(good).then(at)).to_series()
+            self.repaired = repaired & good
+            self.pending = (self.text.is_not_null() & ~good).arg_true()
+        self._drop_blank_elsewhere(((self.at < EARLIEST) | (self.at >= LATEST_DUE)).fill_null(value=False).arg_true())
+
+    def read_rest(self) -> None:
+        """Fold what is left to one form, and read it again."""
+        self._drop_blank_elsewhere(self.pending)
+        if not self.pending.len():
+            return
+        before = self.text.gather(self.pending)
+        after = fold(before)
+        self.text = self.text.scatter(self.pending, after)
+        self._drop_blank_elsewhere(self.pending.filter(before.ne_missing(after)))
+        for reading in self._main_readings(after):
+            self.apply(reading, self.pending)
+
+    def _main_readings(self, text: pl.Series) -> Sequence[Reading]:
+        """Return what is tried on all values, so that most never need their shape computed."""
+        return self.plan.declared or [one for one in main_readings(text, self.plan) if _is_safe(one, self.plan)]
+
+    def _drop_blank_elsewhere(self, rows: pl.Series) -> None:
+        blank = rows.filter(self.text.gather(rows).str.contains(_BLANK_ELSEWHERE)) if rows.len() else rows
+        if blank.len():
+            self.at = self.at.scatter(blank, pl.repeat(None, blank.len(), dtype=_INSTANT, eager=True))
+            self.repaired = self.repaired.scatter(blank, pl.repeat(value=True, n=blank.len(), dtype=pl.Boolean, eager=True))
+            self.pending = self.pending.filter(~self.pending.is_in(blank.implode()))
 
     def apply(self, reading: Reading, rows: pl.Series) -> pl.Series:
         """Read rows one way; those that cannot be read so are returned and stay pending."""
         if not rows.len():
             return rows
         at, repaired = read_as(self.text.gather(rows), reading, self.plan.zone)
-        good = at.dt.year().is_between(1800, 9999).fill_null(value=False)
-        if rows.len() == self.text.len() and good.all():
-            self.at, self.repaired = at, repaired
-        else:
-            done = rows.filter(good)
-            self.at = self.at.scatter(done, at.filter(good))
-            self.repaired = self.repaired.scatter(done, repaired.filter(good))
+        good = _is_dated(at)
+        done = rows.filter(good)
+        self.at = self.at.scatter(done, at.filter(good))
+        self.repaired = self.repaired.scatter(done, repaired.filter(good))
         left = rows.filter(~good)
         self.pending = left if rows is self.pending else self.pending.filter(~self.pending.is_in(rows.implode()))
         return left
@@ -200,6 +229,10 @@ class _Parse:
         self._blame(late.arg_true(), "future_time")
         at = pl.select(pl.when(~(early | late)).then(self.at)).to_series() if (early | late).any() else self.at
         return ParsedTimes(at.alias(name), self.repaired & self.fault.is_null(), self.fault)
+
+
+def _is_dated(at: pl.Series) -> pl.Series:
+    return at.dt.year().is_between(1800, 9999).fill_null(value=False)
 
 
 def swap_order(reading: Reading) -> Reading:
