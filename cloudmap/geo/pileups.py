@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-POINTS_HELD: Final = 4_000_000
+POINTS_HELD: Final = 1_000_000
 """Distinct points that are counted exactly; a file with more loses the rarest of them (`PileUps.slack`)."""
 
 CROWDED: Final[dict[str, type[pl.DataType]]] = {"x": pl.Float64, "y": pl.Float64, "n": pl.Int64, "pile_up": pl.Boolean}
