@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -35,8 +36,8 @@ def read_water(city: City) -> GeoDataFrame:
     -------
     GeoDataFrame
         ``id`` (text, unique), ``kind`` (river, canal, lake, wetland), ``name`` and ``downstream`` (text or None; the id of the water
-        that it flows into) and ``geometry`` (lines or polygons, EPSG:4326), in the order of the files. An id that is not given is made
-        from kind and shape: the same in every run and whatever the order.
+        that it flows into, several parted by ``;`` or ``,``) and ``geometry`` (lines or polygons, EPSG:4326), in the order of the
+        files. An id that is not given is made from kind and shape: the same in every run and whatever the order.
 
     Raises
     ------
@@ -58,19 +59,33 @@ def check_water(city: City) -> list[Problem]:
     Returns
     -------
     list of Problem
-        Kinds repaired, no_shape, unknown_downstream; level "water".
+        Kinds repaired, no_shape, unknown_downstream, flow_circle; level "water".
 
     Raises
     ------
     BoundaryError, SourceError, SchemaError, CoordinateError
         As `read_water`.
     """
+    from cloudmap.geo.reaches import reach_graph
+
     frame, problems = _read(city.water, city, WATER_COLUMNS)
-    lost = frame[frame["downstream"].notna() & ~frame["downstream"].isin(frame["id"])]
-    for row in lost.itertuples():
-        told = f"water {row.id} flows into {row.downstream}, which no layer has. Correct fields.downstream or add the layer"
-        problems.append(Problem("unknown_downstream", "water", (str(row.id),), None, told))
+    known = set(frame["id"])
+    for code, text in zip(frame["id"], frame["downstream"], strict=True):
+        lost = [one for one in downstream_ids(text) if one not in known]
+        if lost:
+            told = f"water {code} flows into {', '.join(lost)}, which no layer has. Correct fields.downstream or add the layer"
+            problems.append(Problem("unknown_downstream", "water", (str(code),), None, told))
+    for circle in reach_graph(frame).circles():
+        told = f"{len(circle)} waters flow into each other in a circle: {', '.join(circle[:10])}. Correct fields.downstream"
+        problems.append(Problem("flow_circle", "water", circle, None, told))
     return problems
+
+
+def downstream_ids(text: object) -> tuple[str, ...]:
+    """Read the ids of the waters that a water flows into, as its layer tells them; none where the field is blank."""
+    if not isinstance(text, str):
+        return ()
+    return tuple(dict.fromkeys(one.strip() for one in re.split(r"[;,；，、|]", text) if one.strip()))
 
 
 def read_landmarks(city: City) -> GeoDataFrame:
