@@ -217,6 +217,27 @@ def first_invalid(data: NDArray[np.uint8], start: int) -> int:
 
 
 @njit(cache=True)
+def first_utf8_han(data: NDArray[np.uint8], start: int) -> int:
+    """Return the offset of the first two Chinese characters, side by side, as UTF-8 writes them; -1 where there are none.
+
+    Parameters
+    ----------
+    data : uint8, shape (n,)
+    start : int
+    """
+    i = start
+    while i + 5 < data.shape[0]:
+        if (
+            0xE4 <= data[i] <= 0xE9
+            and 0xE4 <= data[i + 3] <= 0xE9
+            and (data[i + 1] & 0xC0) == (data[i + 2] & 0xC0) == (data[i + 4] & 0xC0) == (data[i + 5] & 0xC0) == 0x80
+        ):
+            return i
+        i += 1
+    return -1
+
+
+@njit(cache=True)
 def scan_json(  # noqa: PLR0912, PLR0915  # one state machine, as above
     data: NDArray[np.uint8], state: NDArray[np.int64], events: NDArray[np.int64]
 ) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
+
+import numpy as np
 
 CODECS: Final = {
     "utf-8": "utf-8",
@@ -16,7 +18,7 @@ CODECS: Final = {
     "cp1252": "cp1252",
     "latin-1": "latin-1",
 }
-_UTF8_HAN: Final = re.compile(rb"(?:[\xe4-\xe9][\x80-\xbf]{2}){2}")
+_LOST: Final = "\ufffd".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,34 +55,48 @@ def decode(chunk: bytes, encoding: str) -> Decoded:
     codec = CODECS[encoding]
     if encoding.startswith("utf-16"):
         return _decode_wide(chunk, codec)
-    try:
-        text = chunk.decode(codec)
-    except UnicodeDecodeError:
-        decoded = _decode_between_bad(chunk, codec)
-    else:
-        decoded = Decoded(chunk if codec == "utf-8" else text.encode("utf-8"), [])
-    strangers = [] if codec == "utf-8" else _utf8_lines(chunk)
-    return Decoded(decoded.data, sorted({*decoded.bad_lines, *strangers})) if strangers else decoded
+    return _decode_utf8(chunk) if codec == "utf-8" else _decode_narrow(chunk, codec)
 
 
-def _decode_between_bad(chunk: bytes, codec: str) -> Decoded:
-    """Decode up to each line that fails, and go on behind it."""
-    view, clean, bad = memoryview(chunk), bytearray(), []
-    at = line = 0
-    while at < len(chunk):
-        try:
-            clean += str(view[at:], codec).encode("utf-8")
-            break
-        except UnicodeDecodeError as error:
-            start, end = _line_around(chunk, at + error.start)
-            clean += str(view[at:start], codec).encode("utf-8")
-            clean += str(view[start:end], codec, "replace").encode("utf-8")
-            clean += chunk[end : end + 1]
-            line += chunk.count(b"\n", at, start)
-            bad.append(line)
-            line += 1
-            at = end + 1
-    return Decoded(bytes(clean), bad)
+def _decode_utf8(chunk: bytes) -> Decoded:
+    """Replace the lines that are not valid; all others are handed on as they are."""
+    from cloudmap.ingest.bytescan import first_invalid
+
+    view = np.frombuffer(chunk, dtype=np.uint8)
+    parts, bad, done = [], [], 0
+    for line, start, end in _lines_with(chunk, lambda at: int(first_invalid(view, at))):
+        parts += [chunk[done:start], chunk[start:end].decode("utf-8", "replace").encode("utf-8")]
+        bad.append(line)
+        done = end
+    return Decoded(b"".join([*parts, chunk[done:]]), bad) if bad else Decoded(chunk, [])
+
+
+def _decode_narrow(chunk: bytes, codec: str) -> Decoded:
+    """Decode everything at once; lines with what stands for lost characters are then tried strictly."""
+    from cloudmap.ingest.bytescan import first_utf8_han
+
+    clean = str(chunk, codec, "replace").encode("utf-8")
+    if clean.count(b"\n") != chunk.count(b"\n"):  # half a character before the last line end takes that with it
+        clean = b"\n".join(str(line, codec, "replace").encode("utf-8") for line in chunk.split(b"\n"))
+    bad = []
+    doubtful = [line for line, _, _ in _lines_with(clean, lambda at: clean.find(_LOST, at))]
+    if doubtful:
+        ends = np.append(np.flatnonzero(np.frombuffer(chunk, dtype=np.uint8) == ord("\n")), len(chunk)).tolist()
+        bad = [line for line in doubtful if not _is_valid(chunk[ends[line - 1] + 1 if line else 0 : ends[line]], codec)]
+    view = np.frombuffer(chunk, dtype=np.uint8)
+    lines = _lines_with(chunk, lambda at: int(first_utf8_han(view, at)))
+    strangers = [line for line, start, end in lines if _is_valid(chunk[start:end], "utf-8")]
+    return Decoded(clean, sorted({*bad, *strangers}))
+
+
+def _lines_with(data: bytes, find: Callable[[int], int]) -> Iterator[tuple[int, int, int]]:
+    """Yield number, start and end (without its line end) of each line in which `find`, asked from an offset on, finds something."""
+    line, done = 0, 0
+    while (at := find(done)) >= 0:
+        start, end = _line_around(data, at)
+        line += data.count(b"\n", done, start)
+        yield line, start, end
+        done = end
 
 
 def _line_around(chunk: bytes, at: int) -> tuple[int, int]:
@@ -89,22 +105,9 @@ def _line_around(chunk: bytes, at: int) -> tuple[int, int]:
     return chunk.rfind(b"\n", 0, at) + 1, len(chunk) if end < 0 else end
 
 
-def _utf8_lines(chunk: bytes) -> list[int]:
-    """List the lines that are Chinese in UTF-8."""
-    found = []
-    at = line = 0
-    while match := _UTF8_HAN.search(chunk, at):
-        start, end = _line_around(chunk, match.start())
-        line += chunk.count(b"\n", at, start)
-        if _is_utf8(chunk[start:end]):
-            found.append(line)
-        at, line = end + 1, line + 1
-    return found
-
-
-def _is_utf8(line: bytes) -> bool:
+def _is_valid(line: bytes, codec: str) -> bool:
     try:
-        line.decode("utf-8")
+        line.decode(codec)
     except UnicodeDecodeError:
         return False
     return True
