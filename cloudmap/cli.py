@@ -215,12 +215,75 @@ def ledger(city: CityArgument, as_json: Json = False) -> None:
     """Show where every record of every load went."""
     from cloudmap.store import open_store
 
-    records = [one for one in open_store(open_city(city)).loads() if not one.undone]
-    entries = [{**one.ledger, "load_seq": one.load_seq} for one in records]
+    opened = open_city(city)
+    records = open_store(opened).loads()
+    entries = [{**one.ledger, "load_seq": one.load_seq} for one in records if not one.undone]
     if as_json:
         _print_json({"loads": entries})
         return
     _print_ledger(entries)
+    for one in records:
+        if one.undone:
+            when = f" on {one.undone_at.astimezone(opened.zone):%Y-%m-%d %H:%M}" if one.undone_at else ""
+            out.print(f"  load {one.load_seq} ({one.file}) was taken back{when}", style="dim", highlight=False)
+
+
+store_app = typer.Typer(no_args_is_help=True, help="Where facts rest.")
+app.add_typer(store_app, name="store")
+
+
+@store_app.command("copy")
+def store_copy(
+    city: CityArgument,
+    to: Annotated[str, typer.Option(help="the new store: a folder, or postgresql://user@host/database (password from PGPASSWORD)")],
+    as_json: Json = False,
+) -> None:
+    """Copy all loads, rows, results and history into an empty store, and check that counts and checksums are equal."""
+    from cloudmap.access.audit import record
+    from cloudmap.store import open_store
+    from cloudmap.store.contents import move
+
+    opened = open_city(city)
+    source = open_store(opened)
+    target = open_store(opened, create=True, url=to)
+    record(opened, "store copy", to=to.rpartition("@")[2])
+    with _working("copy"), source.contents() as contents:
+        _print_inventory(move(contents, target).as_dict(), f"copied. Use it with [store] url in {opened.folder / 'city.toml'}", as_json)
+
+
+@app.command()
+def backup(
+    city: CityArgument, file: Annotated[Path, typer.Argument(help="file to write", show_default=False)], as_json: Json = False
+) -> None:
+    """Write the whole store into one file with checksums; the city's folder itself is copied by ordinary means."""
+    from cloudmap.access.audit import record
+    from cloudmap.store import open_store
+    from cloudmap.store.backup import write_backup
+
+    opened = open_city(city)
+    store = open_store(opened)
+    record(opened, "backup", file=str(file))
+    with _working("backup"):
+        _print_inventory(write_backup(store, file, city=opened.city.code).as_dict(), f"{file}: backup, readable by its owner only", as_json)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="file that `cloudmap backup` wrote", show_default=False)],
+    city: CityArgument,
+    as_json: Json = False,
+) -> None:
+    """Check a backup whole, then put it into the city's empty store and check that counts and checksums are equal."""
+    from cloudmap.access.audit import record
+    from cloudmap.store import open_store
+    from cloudmap.store.backup import opened_backup
+    from cloudmap.store.backup import restore as restore_store
+
+    opened = open_city(city)
+    record(opened, "restore", file=str(file))
+    with _working("restore"), opened_backup(file, city=opened.city.code) as whole:
+        inventory = restore_store(whole, open_store(opened, create=True))
+    _print_inventory(inventory.as_dict(), f"{file}: restored", as_json)
 
 
 @app.command()
@@ -311,6 +374,16 @@ def _print_ledger(entries: list[dict[str, Any]]) -> None:
     out.print(table)
     for name in repairs:
         out.print(f"  {name}: {sum(entry['repairs'].get(name, 0) for entry in entries):,}", style="dim", highlight=False)
+
+
+def _print_inventory(inventory: dict[str, Any], done: str, as_json: bool) -> None:
+    """Print what was moved from store to store."""
+    if as_json:
+        _print_json(inventory)
+        return
+    rows = ", ".join(f"{table} {rows_n:,}" for table, rows_n in inventory["rows"].items())
+    out.print(f"{done}", markup=False, highlight=False)
+    out.print(f"  {inventory['loads_n']} loads; rows: {rows}; {inventory['results_n']} results; checksum {inventory['checksum'][:16]}")
 
 
 def _print_json(value: object) -> None:

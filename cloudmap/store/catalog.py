@@ -39,11 +39,15 @@ from sqlalchemy import (
 from sqlalchemy.pool import NullPool
 
 from cloudmap.errors import StoreError
+from cloudmap.store import points
 from cloudmap.store.contract import LoadKey, LoadRecord
 from cloudmap.store.files import StoredFile
 
-SCHEMA_VERSION: Final = 1
-"""Raised with every change of the tables below; a store with a higher one is refused."""
+SCHEMA_VERSION: Final = 2
+"""Raised with every change of the tables below; a store with a higher one is refused, one with a lower one is brought up."""
+
+_UPGRADES: Final[dict[int, tuple[str, ...]]] = {1: ("ALTER TABLE loads ADD COLUMN undone_at VARCHAR",)}
+"""What brings a catalog of each version to the next."""
 
 _WAIT_S: Final = 60
 
@@ -63,6 +67,7 @@ loads = Table(
     Column("base_map_version", String, nullable=False),
     Column("loaded_at", String, nullable=False),
     Column("undone", Boolean, nullable=False, default=False),
+    Column("undone_at", String),
     Column("ledger", JSON, nullable=False),
 )
 Index(
@@ -136,7 +141,7 @@ class Catalog:
                 transaction.execute(insert(about), [{"name": "schema_version", "value": str(SCHEMA_VERSION)}])
 
     def check_version(self) -> None:
-        """Refuse a catalog that this program does not know.
+        """Bring an older catalog up to this program's version, in one transaction; refuse one that this program does not know.
 
         Raises
         ------
@@ -146,12 +151,22 @@ class Catalog:
         with self.reading() as transaction:
             if "about" not in set(transaction.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'"))):
                 raise StoreError(f"{self.path}: not a catalog of cloudmap, it has no table 'about'. Name another folder in [store] url")
-            version = transaction.scalar(select(about.c.value).where(about.c.name == "schema_version"))
-        if version is None or int(version) != SCHEMA_VERSION:
+            version = _version(transaction)
+        if version in _UPGRADES:
+            self._upgrade()
+        elif version != SCHEMA_VERSION:
             raise StoreError(
                 f"{self.path}: schema version {version}, this cloudmap knows {SCHEMA_VERSION}: the store was made by a newer version. "
                 "Upgrade cloudmap; the store is unchanged"
             )
+
+    def _upgrade(self) -> None:
+        with self.writing() as transaction:
+            for version in range(_version(transaction), SCHEMA_VERSION):
+                for statement in _UPGRADES[version]:
+                    transaction.execute(text(statement))
+                points.reach("in-upgrade")
+            transaction.execute(update(about).where(about.c.name == "schema_version").values(value=str(SCHEMA_VERSION)))
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -194,6 +209,10 @@ class Catalog:
         return "ro" if log.exists() and log.stat().st_size else "ro&immutable=1"
 
 
+def _version(transaction: Connection) -> int:
+    return int(transaction.scalar(select(about.c.value).where(about.c.name == "schema_version")) or 0)
+
+
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
@@ -221,6 +240,7 @@ def _record(row: Row[Any], tables: dict[str, int]) -> LoadRecord:
         ledger=row.ledger,
         undone=row.undone,
         tables=tables,
+        undone_at=datetime.fromisoformat(row.undone_at) if row.undone_at else None,
     )
 
 
@@ -267,5 +287,6 @@ def add_load(
 
 
 def mark_undone(transaction: Connection, load_seq: int) -> None:
-    """Hide a load."""
-    transaction.execute(update(loads).where(loads.c.load_seq == load_seq).values(undone=True))
+    """Hide a load, and note when."""
+    hidden = update(loads).where(loads.c.load_seq == load_seq, loads.c.undone.is_(False))
+    transaction.execute(hidden.values(undone=True, undone_at=datetime.now(UTC).isoformat()))

@@ -7,7 +7,8 @@ store as load N left it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
@@ -47,7 +48,7 @@ class LoadRecord:
     """A committed load.
 
     ``loaded_at`` is what the clock said (UTC) and orders nothing. ``ledger`` is the entry that ``ledger --json`` prints, with this
-    load's ``load_seq``. ``tables`` counts the rows stored per table.
+    load's ``load_seq``. ``tables`` counts the rows stored per table. ``undone_at`` is what the clock said when it was taken back.
     """
 
     load_seq: int
@@ -59,6 +60,7 @@ class LoadRecord:
     ledger: dict[str, Any]
     undone: bool
     tables: dict[str, int]
+    undone_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,40 @@ class StoredResult:
     frame: pl.DataFrame
     provenance: dict[str, Any] = field(default_factory=dict)
     key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptTable:
+    """A remembered table or a result as it rests: the bytes of a Parquet file, and what is known about it.
+
+    Remembered tables have a ``load_seq`` (None: of no load), results a ``key`` and a ``provenance``.
+    """
+
+    name: str
+    content: bytes
+    load_seq: int | None = None
+    key: str = ""
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+class Contents(Protocol):
+    """All that a store holds, history included, as it was at one moment; what backups and copies are made of."""
+
+    @property
+    def loads(self) -> Sequence[LoadRecord]:
+        """Every committed load in order, undone ones too."""
+
+    def rows(self, load_seq: int, table: str) -> Iterator[pl.DataFrame]:
+        """Yield a load's rows of a table in order, in parts that all have the load's columns."""
+
+    def replaced(self, load_seq: int, table: str) -> pl.DataFrame:
+        """Return the ids of a load's rows that earlier loads held too: one column, sorted."""
+
+    def remembered(self) -> Iterator[KeptTable]:
+        """Yield remembered tables, oldest first."""
+
+    def results(self) -> Iterator[KeptTable]:
+        """Yield kept results, oldest first."""
 
 
 class Draft(Protocol):
@@ -209,3 +245,21 @@ class Store(Protocol):
 
     def recall(self, name: str) -> pl.DataFrame | None:
         """Return the newest remembered table of a name whose load is not undone."""
+
+    def contents(self) -> AbstractContextManager[Contents]:
+        """Open all that the store holds, as one snapshot.
+
+        Raises
+        ------
+        StoreError
+            Something is missing or damaged.
+        """
+
+    def take(self, contents: Contents) -> None:
+        """Take over all that another store held, numbers and history included, at once or not at all.
+
+        Raises
+        ------
+        StoreError
+            This store holds something already; it cannot be written.
+        """

@@ -10,7 +10,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cloudmap.errors import StoreError
 from cloudmap.store import points
+from cloudmap.store.admission import pack
 
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 _LOG_INDEX_BYTES = 1 << 15
@@ -54,9 +54,13 @@ def write_frame(folder: Path, path: str, frame: pl.DataFrame, *, written: str | 
     OSError
         The disk is full, read-only or broken; `translated` says so in words.
     """
-    buffer = BytesIO()
-    frame.write_parquet(buffer, compression="zstd", statistics=True)
-    content = buffer.getbuffer()
+    return write_bytes(folder, path, pack(frame), frame.height, written=written, renamed=renamed)
+
+
+def write_bytes(
+    folder: Path, path: str, content: bytes, rows_n: int, *, written: str | None = None, renamed: str | None = None
+) -> StoredFile:
+    """Write the bytes of a Parquet file as `write_frame` writes a frame."""
     final = folder / path
     temporary = final.with_name(f"{final.name}.part")
     with temporary.open("wb") as file:
@@ -68,7 +72,7 @@ def write_frame(folder: Path, path: str, frame: pl.DataFrame, *, written: str | 
     temporary.rename(final)
     if renamed:
         points.reach(renamed)
-    return StoredFile(path, frame.height, len(content), hashlib.sha256(content).hexdigest())
+    return StoredFile(path, rows_n, len(content), hashlib.sha256(content).hexdigest())
 
 
 def sync_folder(folder: Path) -> None:

@@ -11,7 +11,8 @@ A file is believed only if the catalog names it and its digest is right. What no
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,10 @@ from cloudmap.errors import StoreError
 from cloudmap.schema import Table
 from cloudmap.store import catalog, results
 from cloudmap.store.admission import pack, unpack
-from cloudmap.store.contract import LoadKey, LoadRecord, StoredResult, Where
+from cloudmap.store.contract import Contents, LoadKey, LoadRecord, StoredResult, Where
 from cloudmap.store.draft import LOADS, LakeDraft, sweep_drafts
 from cloudmap.store.files import check_file, translated
+from cloudmap.store.lake_contents import fill_lake, lake_contents
 from cloudmap.store.newest import scan_table
 from cloudmap.store.records import spans, state_of, visible_loads
 from cloudmap.store.selection import select_rows
@@ -161,6 +163,17 @@ class Lake:
         with translated(self.folder, f"recalling {name}"), self._book.reading() as transaction:
             content = transaction.scalar(query)
         return None if content is None else unpack(content)
+
+    @contextmanager
+    def contents(self) -> Iterator[Contents]:
+        """Open all that the lake holds, as one snapshot."""
+        with translated(self.folder, "reading the whole store"), lake_contents(self.folder, self._book) as contents:
+            yield contents
+
+    def take(self, contents: Contents) -> None:
+        """Take over all that another store held, at once or not at all."""
+        with translated(self.folder, "filling the store"):
+            fill_lake(self.folder, self._book, contents)
 
     def _shape(self, transaction: Connection, table: str) -> pl.DataFrame:
         """Return no rows of a table with the columns that it has where no visible load holds any."""

@@ -10,7 +10,8 @@ A load is one transaction; its row in ``loads`` makes its rows visible. Spatial 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -23,7 +24,8 @@ from cloudmap.errors import StoreError
 from cloudmap.schema import Table
 from cloudmap.store import postgis_results, upgrading
 from cloudmap.store.admission import pack, unpack
-from cloudmap.store.contract import LoadKey, LoadRecord, StoredResult, Where
+from cloudmap.store.contract import Contents, LoadKey, LoadRecord, StoredResult, Where
+from cloudmap.store.postgis_contents import fill_postgis, postgis_contents
 from cloudmap.store.postgis_draft import PostgisDraft
 from cloudmap.store.postgis_loads import load_records
 from cloudmap.store.reading import read_table
@@ -254,6 +256,17 @@ class Postgis:
 
         with self.server.translated(f"remembering {name}"):
             self.server.persist(keep, WRITE_PATIENCE_S)
+
+    @contextmanager
+    def contents(self) -> Iterator[Contents]:
+        """Open all that the store holds, as one snapshot."""
+        with self.server.translated("reading the whole store"), postgis_contents(self.server) as contents:
+            yield contents
+
+    def take(self, contents: Contents) -> None:
+        """Take over all that another store held, at once or not at all."""
+        with self.server.translated("filling the store"):
+            self.server.persist(lambda: fill_postgis(self.server, contents, self._tables), WRITE_PATIENCE_S)
 
     def recall(self, name: str) -> pl.DataFrame | None:
         """Return the newest remembered table of a name whose load is not undone."""

@@ -123,11 +123,7 @@ class PostgisDraft:
         if not any(wanted.values()):
             return
         with self._server.writing("loads") as connection:
-            for table, columns in wanted.items():
-                if columns:
-                    add_columns(connection, table, columns, self._tables.get(table))
-            if wanted.get("reports"):
-                build_views(connection)
+            make_room(connection, self._columns(), self._tables)
 
     def _take(self, ledger_entry: dict[str, Any]) -> LoadRecord:
         with self._server.writing("loads") as connection:
@@ -199,6 +195,22 @@ class PostgisDraft:
         if self._spool is not None:
             self._spool.close()
             self._spool = None
+
+
+def make_room(connection: Connection, columns: Mapping[str, list[list[str]]], tables: Mapping[str, Table]) -> None:
+    """Give tables of facts the columns that they have not got yet, in the running transaction.
+
+    Raises
+    ------
+    StoreError
+        A column is there with another type.
+    """
+    for table, wanted in columns.items():
+        missing = missing_columns(connection, table, wanted)
+        if missing:
+            add_columns(connection, table, missing, tables.get(table))
+            if table == "reports":
+                build_views(connection)
 
 
 def note_replaced(connection: Connection, table: str, load_seq: int, rows_n: int) -> None:

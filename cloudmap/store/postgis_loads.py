@@ -36,4 +36,5 @@ def _record(row: Row[Any], tables: dict[str, int]) -> LoadRecord:
         ledger=row.ledger,
         undone=row.undone,
         tables=tables,
+        undone_at=row.undone_at.astimezone(UTC) if row.undone_at else None,
     )

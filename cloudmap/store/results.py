@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import polars as pl
 from sqlalchemy import Row, delete, insert, select
@@ -63,6 +63,24 @@ def load(folder: Path, book: catalog.Catalog, name: str, key: str | None) -> Sto
             raise StoreError(f"{path}: the kept result {name} was damaged or changed. Run `cloudmap analyse` again")
         return StoredResult(pl.read_parquet(BytesIO(content)), row.provenance, row.key)
     raise StoreError(f"{path}: the kept result {name} is missing. Run `cloudmap analyse` again")
+
+
+def set_aside(folder: Path, row: Row[Any], spool: IO[bytes]) -> int:
+    """Copy a result's file to the end of another one, and return where it begins there.
+
+    Raises
+    ------
+    StoreError
+        The file was changed.
+    FileNotFoundError
+        It is gone; a newer result may have replaced it.
+    """
+    content = (folder / row.path).read_bytes()
+    if hashlib.sha256(content).hexdigest() != row.sha256:
+        raise StoreError(f"{folder / row.path}: the kept result {row.name} was damaged or changed. Run `cloudmap analyse` again")
+    at = spool.seek(0, 2)
+    spool.write(content)
+    return at
 
 
 def sweep(folder: Path, book: catalog.Catalog) -> int:

@@ -79,8 +79,8 @@ class Server:
             yield connection
 
     @contextmanager
-    def arrow(self) -> Iterator[Any]:
-        """Open a cursor that answers in Arrow tables and sees one snapshot."""
+    def arrow(self, snapshot: str | None = None) -> Iterator[Any]:
+        """Open a cursor that answers in Arrow tables and sees one snapshot: that of another transaction where its name is given."""
         from adbc_driver_postgresql import dbapi  # type: ignore[import-untyped]  # ships no types
 
         address, _, query = self._url.set(drivername="postgresql").render_as_string(hide_password=False).partition("?")
@@ -88,6 +88,8 @@ class Server:
         url = f"{address}?{query.replace('+', '%20')}"
         with dbapi.connect(url, autocommit=True) as connection, connection.cursor() as cursor:
             cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            if snapshot:
+                cursor.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
             yield cursor
             cursor.execute("COMMIT")
 

@@ -11,8 +11,9 @@ from sqlalchemy.dialects.postgresql import insert as insert_or
 from cloudmap.errors import StoreError
 from cloudmap.schema import Table
 from cloudmap.store import points
-from cloudmap.store.columns import add_columns, encode, missing_columns
+from cloudmap.store.columns import encode, missing_columns
 from cloudmap.store.migrations import HEAD, known_revisions, migrate
+from cloudmap.store.postgis_draft import make_room
 from cloudmap.store.server import Server
 from cloudmap.store.tables import About
 from cloudmap.store.views import build_views
@@ -80,11 +81,7 @@ def make_ready(server: Server, tables: Mapping[str, Table], city: str, restricte
     if not any(wanted.values()) and (not city or (told == city and kept_back == codes)):
         return
     with server.writing("loads") as connection:
-        for name, columns in wanted.items():
-            if columns:
-                add_columns(connection, name, columns, tables[name])
-        if wanted.get("reports"):
-            build_views(connection)
+        make_room(connection, {name: encode(name, table.dtypes) for name, table in tables.items()}, tables)
         if city:
             connection.execute(insert_or(About).values(name="city", value=city).on_conflict_do_nothing())
             connection.execute(text("DELETE FROM restricted_categories"))
