@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -61,6 +60,7 @@ class ReportReader:
     header: list[str]
     evidence: list[str]
     _table: TableReader = field(repr=False)
+    _peeked: _Peeked = field(repr=False)
     _plan: CleanPlan = field(repr=False)
 
     def batches(self) -> Iterator[Batch]:
@@ -71,7 +71,7 @@ class ReportReader:
         SourceError
             The file turns out cut, or a column of times mixed, further in.
         """
-        for block in self._table.blocks():
+        for block in self._peeked.resume():
             rows, rejected = clean_block(block.frame, self._plan)
             if block.rejected.height:
                 rejected = pl.concat([block.rejected, rejected]).sort("line_no", maintain_order=True)
@@ -79,6 +79,7 @@ class ReportReader:
 
     def close(self) -> None:
         """Remove scratch files."""
+        self._peeked.forget()
         self._table.close()
 
     def __enter__(self) -> ReportReader:
@@ -168,19 +169,41 @@ def prepare(table: TableReader, city: City, source: Source, taxonomy: Taxonomy, 
         *(line for one in times.values() for line in one.evidence),
         *([points.evidence] if points else ["coordinates: none; every report counts as unmapped"]),
     ]
-    return ReportReader(list(table.header), evidence, table, plan)
+    return ReportReader(list(table.header), evidence, table, blocks, plan)
 
 
 class _Peeked:
-    """The blocks of a table from the start, of which the first is read once only."""
+    """The blocks of a table, of which the first is looked at before it is read."""
 
     def __init__(self, table: TableReader) -> None:
         self._table = table
         self._rest = table.blocks()
         self.first: Block | None = next(self._rest, None)
+        self._untouched = True
 
     def __iter__(self) -> Iterator[Block]:
-        return chain([self.first] if self.first else [], self._rest)
+        """Yield the blocks from the start, once."""
+        if self.first is not None:
+            yield self.first
+        self._untouched = False
+        yield from self._rest
+
+    def resume(self) -> Iterator[Block]:
+        """Yield the blocks from the start; the first one is not read again if nothing behind it was."""
+        first, rest = self.first, self._rest
+        whole = self._untouched and first is not None
+        self.forget()
+        if not whole or first is None:
+            yield from self._table.blocks()
+            return
+        held = [first]
+        del first
+        yield held.pop()  # popped, so that it is not held while the others are worked on
+        yield from rest
+
+    def forget(self) -> None:
+        """Hold no block any longer."""
+        self.first, self._rest, self._untouched = None, iter(()), False
 
 
 def _fields(header: list[str], source: Source) -> dict[str, FieldName]:
