@@ -7,6 +7,7 @@ after a cue word (联系人, 姓名：, Mr) or before a form of address (王女�
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -155,6 +156,24 @@ _LATIN_ROOMS: Final = (
 )
 
 
+_LETTERS_WIDE: Final = r"[\x{FF0B}\x{FF0D}\x{FF0E}\x{FF10}-\x{FF19}\x{FF20}-\x{FF3A}\x{FF41}-\x{FF5A}]"
+_PLATE_LIKE: Final = rf"[{_PROVINCES}] ?[A-Za-z]"
+_ROOM_LIKE: Final = r"[室房户戶单單幢栋棟梯楼樓]"
+_CONCERNED: Final = "|".join(
+    (
+        "@",
+        _LETTERS_WIDE,
+        _SEVEN_DIGITS,
+        _PLATE_LIKE,
+        _ROOM_LIKE,
+        _CUES,
+        _TITLES,
+        "(?i:" + "|".join(re.escape(cue) for cue in (*_LATIN_CUES, *_LATIN_ROOM_CUES)) + ")",
+    )
+)
+"""Any of the conditions below: what meets none of them cannot meet one later, as only what is changed does."""
+
+
 def scrub(values: pl.Series) -> pl.Series:
     """Replace persons' traces in a column of text by typed tokens.
 
@@ -186,22 +205,25 @@ def scrub(values: pl.Series) -> pl.Series:
 
 
 def _scrub_all(values: pl.Series) -> pl.Series:
-    out = _where(values.alias("v"), _IS_WIDE, _scrub_wide_letters)
+    return _where(values.alias("v"), pl.col("v").str.contains(_CONCERNED), _scrub_concerned).alias(values.name)
+
+
+def _scrub_concerned(values: pl.Series) -> pl.Series:
+    out = _where(values, _IS_WIDE, _scrub_wide_letters)
     out = _where(out, pl.col("v").str.contains("@", literal=True), _rules(_MAILS))
     out = _where(out, pl.col("v").str.contains(_SEVEN_DIGITS), _scrub_numbers)
     out = _where(out, _IS_WIDE, _scrub_chinese)
     out = _where(out, pl.col("v").str.contains_any(_LATIN_ROOM_CUES, ascii_case_insensitive=True), _rules(_LATIN_ROOMS))
-    out = _where(out, pl.col("v").str.contains_any(_LATIN_CUES, ascii_case_insensitive=True), _rules(_LATIN_NAMES))
-    return out.alias(values.name)
+    return _where(out, pl.col("v").str.contains_any(_LATIN_CUES, ascii_case_insensitive=True), _rules(_LATIN_NAMES))
 
 
 def _scrub_wide_letters(values: pl.Series) -> pl.Series:
-    return _where(values, pl.col("v").str.contains(r"[\x{FF0B}-\x{FF5A}]"), lambda wide: wide.str.replace_many(_FOLD))
+    return _where(values, pl.col("v").str.contains(_LETTERS_WIDE), lambda wide: wide.str.replace_many(_FOLD))
 
 
 def _scrub_chinese(values: pl.Series) -> pl.Series:
-    out = _where(values, pl.col("v").str.contains(rf"[{_PROVINCES}] ?[A-Za-z]"), _rules(_PLATES))
-    out = _where(out, pl.col("v").str.contains(r"[室房户戶单單幢栋棟梯楼樓]"), _rules(_ROOMS))
+    out = _where(values, pl.col("v").str.contains(_PLATE_LIKE), _rules(_PLATES))
+    out = _where(out, pl.col("v").str.contains(_ROOM_LIKE), _rules(_ROOMS))
     out = _where(out, pl.col("v").str.contains_any(_CUES.split("|")), _rules(_NAMES))
     return _where(out, pl.col("v").str.contains_any(_TITLES.split("|")), _rules(_ADDRESSED))
 
@@ -238,7 +260,9 @@ def was_scrubbed(before: pl.Series, after: pl.Series) -> pl.Series:
         Lengths differ.
     """
     changed = before.ne_missing(after)
-    return changed & after.str.contains_any(list(TOKENS)).fill_null(value=False)
+    rows = changed.arg_true()
+    with_token = after.gather(rows).str.contains_any(list(TOKENS)).fill_null(value=False)
+    return changed.scatter(rows, with_token)
 
 
 def _rules(rules: tuple[Rule, ...]) -> Callable[[pl.Series], pl.Series]:

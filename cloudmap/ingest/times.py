@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,7 @@ _NAIVE: Final = pl.Datetime("us")
 _EXCEL_EPOCH: Final = datetime(1899, 12, 30)
 _BLANK_ELSEWHERE: Final = r"^(?:0+(?:\.0+)?|1(?:\.0+)?|0000[-/]00[-/]00.*|1899[-/].*|1900[-/]0?1[-/]0?[01](?:[^0-9].*)?|9999.*)$"
 """What other systems write for "no date": zero, the first day of a spreadsheet's calendar, the end of all days."""
+_FIRST_CLOCKS: Final = datetime(1970, 1, 1)
 MIXED_LEAST: Final = 10
 MIXED_SHARE: Final = 0.01
 
@@ -345,6 +347,28 @@ def localise(naive: pl.Series, zone: ZoneInfo) -> tuple[pl.Series, pl.Series]:
     ------
     Nothing.
     """
+    since, offset = _steady(zone)
+    unsteady = ~naive.is_between(since, LATEST_DUE.replace(tzinfo=None)).fill_null(value=True)
+    at = (naive - offset).dt.replace_time_zone("UTC")
+    repaired = pl.repeat(value=False, n=naive.len(), dtype=pl.Boolean, eager=True)
+    if unsteady.any():
+        rows = unsteady.arg_true()
+        at_rows, repaired_rows = _localise_by_clock(naive.gather(rows), zone)
+        at, repaired = at.scatter(rows, at_rows), repaired.scatter(rows, repaired_rows)
+    return at.alias(naive.name), repaired
+
+
+@lru_cache(maxsize=64)
+def _steady(zone: ZoneInfo) -> tuple[datetime, timedelta]:
+    """Return the local time since when a zone's clock was not changed, and its offset from then on."""
+    day = LATEST_DUE.replace(tzinfo=None)
+    offset = day.replace(tzinfo=zone).utcoffset() or timedelta()
+    while day > _FIRST_CLOCKS and day.replace(tzinfo=zone).utcoffset() == offset:
+        day -= timedelta(days=1)
+    return day + timedelta(days=3), offset
+
+
+def _localise_by_clock(naive: pl.Series, zone: ZoneInfo) -> tuple[pl.Series, pl.Series]:
     at = naive.dt.replace_time_zone(zone.key, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
     later = naive.dt.replace_time_zone(zone.key, ambiguous="latest", non_existent="null").dt.convert_time_zone("UTC")
     skipped = naive.is_not_null() & at.is_null()
