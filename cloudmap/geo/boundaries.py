@@ -13,6 +13,7 @@ from cloudmap.errors import BoundaryError
 from cloudmap.geo.coordinates import frame_to_wgs84
 from cloudmap.geo.coverage import ground_problems
 from cloudmap.geo.fields import as_code, as_count, as_day, as_text, pick
+from cloudmap.geo.renumbering import Renumbering
 from cloudmap.geo.units import UNIT_COLUMNS, Kind, Problem, Units, in_force
 from cloudmap.ingest.layers import Layer, read_layer
 from cloudmap.ingest.opening import file_sha256
@@ -43,7 +44,8 @@ def read_units(city: City) -> Units:
     Parameters
     ----------
     city : City
-        Its [[units]] tables say where the files lie and what their fields mean.
+        Its [[units]] tables say where the files lie and what their fields mean; [[milestones]] of kind boundary may have a table of
+        renumbered units, as may a file ``NAME.crosswalk.csv`` beside a layer ``NAME.…`` (`cloudmap.geo.renumbering`).
 
     Returns
     -------
@@ -61,6 +63,7 @@ def read_units(city: City) -> Units:
     import pandas as pd
 
     parts: dict[tuple[str, str], list[_Part]] = {}
+    renumbered = Renumbering()
     digest = hashlib.sha256(str(_READING).encode())
     for table in city.units:
         path = city.path(table.path)
@@ -68,13 +71,21 @@ def read_units(city: City) -> Units:
         part = _read_part(path, table)
         digest.update(_files_sha256(path).encode())
         parts.setdefault((table.level, table.kind), []).append(part)
+        if table.kind == "partition":
+            renumbered.read_beside(path)
+    for milestone in city.milestones:
+        if milestone.kind == "boundary" and milestone.path is not None:
+            renumbered.read(city.path(milestone.path), on=milestone.date)
     frames = {}
     for (level, kind), some in parts.items():
         whole = pd.concat([part.frame for part in some])
         frames[level, kind] = whole.sort_values(["code", "valid_from"], na_position="first", kind="stable").reset_index(drop=True)
         _refuse_conflicting_versions(frames[level, kind], level)
     problems = [problem for some in parts.values() for part in some for problem in part.problems]
-    return Units(frames, digest.hexdigest()[:12], problems)
+    redrawn, unknown = renumbered.settle({level: set(frame["code"]) for (level, kind), frame in frames.items() if kind == "partition"})
+    for sha256 in renumbered.files_sha256:
+        digest.update(sha256.encode())
+    return Units(frames, digest.hexdigest()[:12], [*problems, *unknown], redrawn)
 
 
 def check_units(city: City, units: Units) -> list[Problem]:

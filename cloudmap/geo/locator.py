@@ -19,7 +19,7 @@ import shapely
 from cloudmap.errors import BoundaryError
 from cloudmap.geo.named import NamedUnits
 from cloudmap.geo.raster import EDGE, FloatArray, Grid, IntArray, LabelRaster
-from cloudmap.geo.units import Units, in_force
+from cloudmap.geo.units import Units, in_force, serving
 
 if TYPE_CHECKING:
     from datetime import date
@@ -86,6 +86,11 @@ class Locator:
         """Whether any level has more than one version."""
         return any(version.many for version in self._versions.values())
 
+    @property
+    def dated_levels(self) -> tuple[str, ...]:
+        """Levels that have more than one version, coarse to fine."""
+        return tuple(level for level in self.levels if self._versions[level].many)
+
     @cached_property
     def named(self) -> NamedUnits:
         """The same units by code and name."""
@@ -109,7 +114,7 @@ class Locator:
         lon_deg, lat_deg : array_like of float, shape (n,)
             WGS84, degrees; NaN lies in no unit.
         on : array_like of datetime64[D], shape (n,), optional
-            Local day of each report; without it, the newest version of the base map holds for all.
+            Local day of each report, or one day for all; without it, the newest version of the base map holds for all.
         at : int array, shape (n,), optional
             `grid.place(lon_deg, lat_deg)`, where the caller has it.
 
@@ -130,8 +135,11 @@ class Locator:
         versions = self._versions[level]
         if on is None or not versions.many:
             return self._look_up(level, versions.newest, lon, lat, at)
+        days = np.asarray(on, dtype="datetime64[D]")
+        if days.ndim == 0:
+            return self._look_up(level, int(versions.of(days[None])[0]), lon, lat, at)
         found = np.full(lon.size, -1, dtype=np.int32)
-        version = versions.of(np.broadcast_to(np.asarray(on, dtype="datetime64[D]"), lon.shape))
+        version = versions.of(np.broadcast_to(days, lon.shape))
         for one in np.unique(version):
             rows = np.flatnonzero(version == one)
             found[rows] = self._look_up(level, int(one), lon[rows], lat[rows], at[rows])
@@ -212,13 +220,10 @@ class _Versions:
     def __init__(self, frame: GeoDataFrame, periods: list[tuple[date | None, date | None]]) -> None:
         self._frame = frame
         self._periods = periods
-        filled = [number for number, (start, _) in enumerate(periods) if in_force(frame, start).any()]
-        if not filled:
-            raise BoundaryError(f"base map: level {frame['level'].iloc[0]}: no unit is ever in force; look at valid_from and valid_to")
         self._starts = np.array([start for start, _ in periods[1:]], dtype="datetime64[D]")
-        self._serves = np.array([min(filled, key=lambda one: (abs(one - number), -one)) for number in range(len(periods))])
-        self.newest = int(filled[-1])
-        self.many = len(filled) > 1
+        self._serves = serving(frame, periods)
+        self.newest = int(self._serves[-1])
+        self.many = len(set(self._serves.tolist())) > 1
 
     def of(self, on: npt.NDArray[np.datetime64]) -> npt.NDArray[np.int64]:
         """Number of the version that holds on each day."""

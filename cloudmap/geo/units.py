@@ -9,6 +9,10 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
 from cloudmap.errors import BoundaryError
 from cloudmap.schema import LEVELS
 
@@ -36,6 +40,13 @@ UNIT_COLUMNS: Final = (
 ``code``, ``name`` and ``parent`` are text; ``valid_from`` is the first local day in force and ``valid_to`` the first day no longer in
 force (naive datetimes at midnight, NaT where open); ``staff_n``, ``volunteers_n`` and ``population_n`` are Int64 with <NA> where
 unknown; ``geometry`` is a polygon or multipolygon in EPSG:4326, None for an overlay without a shape.
+"""
+
+
+RENUMBERED: Final = pl.Schema({"level": pl.String(), "old": pl.String(), "new": pl.String(), "on": pl.Date(), "share": pl.Float64()})
+"""Columns of a table of redrawn units: from local day ``on``, unit ``old`` of ``level`` is ``new``.
+
+A unit that was split has several rows, each with the ``share`` (0-1) of it that the new unit took, null where the table does not say.
 """
 
 
@@ -76,11 +87,14 @@ class Units:
         12 hexadecimal digits of the files' and the mapping's hash: a change of either makes another version.
     problems : list of Problem
         What reading met and mended or set aside; `check_units` finds the rest.
+    renumbered : polars.DataFrame
+        What the city's own tables say of redrawn units, columns `RENUMBERED`; the rest is told from the shapes (`geo.crosswalk`).
     """
 
     frames: Mapping[tuple[str, str], GeoDataFrame]
     version: str
     problems: list[Problem] = field(default_factory=list)
+    renumbered: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=RENUMBERED))
 
     def frame(self, level: str, kind: Kind = "partition") -> GeoDataFrame:
         """Return the units of one level, all dated versions.
@@ -121,6 +135,37 @@ class Units:
         changes = sorted({stamp.date() for name in ("valid_from", "valid_to") for stamp in frame[name].dropna()})
         edges: list[date | None] = [None, *changes, None]
         return list(pairwise(edges))
+
+    def geography(self, level: str, day: date) -> int:
+        """Number the span of `periods` whose units stand on a local day; the nearest filled one where none are in force.
+
+        Two days of one number have the same units.
+
+        Raises
+        ------
+        BoundaryError
+            The base map has no such level, or none of its units is ever in force.
+        """
+        periods = self.periods(level)
+        starts = np.array([start for start, _ in periods[1:]], dtype="datetime64[D]")
+        return int(serving(self.frame(level), periods)[np.searchsorted(starts, np.datetime64(day), side="right")])
+
+    def standing(self, level: str, geography: int) -> GeoDataFrame:
+        """Return the units of a numbered span, by code.
+
+        Raises
+        ------
+        BoundaryError
+            The base map has no such level.
+        """
+        frame = self.frame(level)
+        return frame[in_force(frame, self.periods(level)[geography][0])].reset_index(drop=True)
+
+    @property
+    def newest_on(self) -> date | None:
+        """The local day of the last change of any partition; None where nothing ever changes."""
+        changes = [start for level in self.levels for start, _ in self.periods(level) if start is not None]
+        return max(changes, default=None)
 
     @property
     def levels(self) -> tuple[str, ...]:
@@ -178,3 +223,28 @@ def in_force(frame: GeoDataFrame, day: date | None) -> Any:
         return frame["valid_from"].isna()
     stamp = pd.Timestamp(day)
     return (frame["valid_from"].isna() | (frame["valid_from"] <= stamp)) & (frame["valid_to"].isna() | (frame["valid_to"] > stamp))
+
+
+def serving(frame: GeoDataFrame, periods: list[tuple[date | None, date | None]]) -> npt.NDArray[np.int64]:
+    """Tell for each span of days which span's units stand in it: its own, or where it has none those of the nearest span that has.
+
+    Parameters
+    ----------
+    frame : GeoDataFrame
+        Units of one level.
+    periods : list of (date or None, date or None)
+        As `Units.periods` lists them.
+
+    Returns
+    -------
+    int64 array, shape (len(periods),)
+
+    Raises
+    ------
+    BoundaryError
+        No unit is ever in force.
+    """
+    filled = [number for number, (start, _) in enumerate(periods) if in_force(frame, start).any()]
+    if not filled:
+        raise BoundaryError(f"base map: level {frame['level'].iloc[0]}: no unit is ever in force; look at valid_from and valid_to")
+    return np.array([min(filled, key=lambda one: (abs(one - number), -one)) for number in range(len(periods))], dtype=np.int64)
