@@ -173,12 +173,9 @@ class _Facts:
         """Read some columns of one load, as far as newer loads have not replaced its reports."""
         return self.store.read("reports", columns, where=[("load_seq", "==", load_seq)], as_of=self.as_of)
 
-    def located(self) -> pl.DataFrame:
-        """Read what joining reports to matters needs of all that have a point."""
-        parts = [
-            self.read(seq, [*COLUMNS, "ledger_class"]).filter(pl.col("ledger_class") == "located").select(COLUMNS) for seq in self.load_seqs
-        ]
-        return pl.concat(parts)
+    def joinable(self) -> pl.DataFrame:
+        """Read what joining reports to matters needs."""
+        return pl.concat([self.read(seq, list(COLUMNS)).select(COLUMNS) for seq in self.load_seqs])
 
     def texts(self, report_ids: pl.Series) -> pl.Series:
         """Read the scrubbed texts of some reports, in their order."""
@@ -225,7 +222,7 @@ class _Facts:
 
 
 def _join(facts: _Facts, metric_crs: str) -> Matters:
-    return join_reports(facts.located(), metric_crs=metric_crs, texts=facts.texts)
+    return join_reports(facts.joinable(), metric_crs=metric_crs, texts=facts.texts)
 
 
 def _place_columns(city: City) -> list[str]:

@@ -16,14 +16,15 @@ from cloudmap.matters.chance import POINT_M, Rates, expect, survey
 from cloudmap.matters.clusters import join
 from cloudmap.matters.evidence import STRATA, Judged, Model, Weighed, learn, stratify, weigh
 from cloudmap.matters.pairs import CONTROL_SHARE, NO_PAIRS, Floats, Ints, Limits, Pairs, Rows, find_pairs
+from cloudmap.matters.repeats import find_repeats
 from cloudmap.matters.texts import likeness, sketch
 from cloudmap.schema import MATTER_LINKS, MATTER_REASONS, MATTERS
 
 if TYPE_CHECKING:
     from pyproj import Transformer
 
-COLUMNS: Final = ("report_id", "source_id", "category_code", "category_raw", "occurred_at", "lon_deg", "lat_deg")
-"""What is needed of each report; those without a usable point or time are matters of their own."""
+COLUMNS: Final = ("report_id", "source_id", "category_code", "category_raw", "occurred_at", "lon_deg", "lat_deg", "ledger_class")
+"""What is needed of each report. Only located ones are joined by evidence; others only if they are the very same record."""
 
 _TELLING: Final = 1.2
 """Likelihood ratio from which a band of distance, gap or likeness is named as a reason."""
@@ -70,7 +71,7 @@ def join_reports(
     Parameters
     ----------
     reports : polars.DataFrame
-        Located reports, one row per report_id, columns `COLUMNS` (more are left aside).
+        Reports, one row per report_id, columns `COLUMNS` (more are left aside).
     metric_crs : str
         Coordinate system in metres in which distances are measured, such as "EPSG:4549".
     texts : callable, optional
@@ -116,7 +117,13 @@ def join_reports(
         model = learn(rows, judged, chance, rates, limits, control_share=share)
     weighed = weigh(rows, judged, model, limits)
     matter, linked = join(rows.n, candidates.first, candidates.second, weighed.log_odds, float(np.log(SURE_SHARE / (1 - SURE_SHARE))))
-    return Matters(_shared(located["report_id"], matter), _links(located["report_id"], judged, weighed, model, matter, linked), model)
+    ids = located["report_id"]
+    shared, links = find_repeats(reports.select(COLUMNS).filter(pl.col("ledger_class") != "located"), SURE_SHARE)
+    return Matters(
+        pl.concat([_shared(ids, matter), shared]).sort("report_id"),
+        pl.concat([_links(ids, judged, weighed, model, matter, linked), links]).sort("matter_id", "report_id", "to_report_id"),
+        model,
+    )
 
 
 @lru_cache(maxsize=8)
@@ -131,7 +138,12 @@ def _rows(reports: pl.DataFrame, metric_crs: str, model: Model | None) -> tuple[
     missing = [name for name in COLUMNS if name not in reports.columns]
     if missing:
         raise SchemaError(f"reports to join to matters: column(s) {', '.join(missing)} missing; have {', '.join(reports.columns)}")
-    usable = pl.col("lon_deg").is_finite() & pl.col("lat_deg").is_finite() & pl.col("occurred_at").is_not_null()
+    usable = (
+        (pl.col("ledger_class") == "located")
+        & pl.col("lon_deg").is_finite()
+        & pl.col("lat_deg").is_finite()
+        & pl.col("occurred_at").is_not_null()
+    )
     located = reports.select(COLUMNS).filter(usable).sort("occurred_at", "report_id")
     lon_deg, lat_deg = located["lon_deg"].to_numpy(), located["lat_deg"].to_numpy()
     x_m, y_m = (np.asarray(one) for one in _to_metres(metric_crs).transform(lon_deg, lat_deg))

@@ -26,8 +26,9 @@ def reports(rows):
         "occurred_at": [START + timedelta(hours=float(hour)) for hour in hours],
         "lon_deg": lon,
         "lat_deg": lat,
+        "ledger_class": "located",
     }
-    text = dict.fromkeys(COLUMNS[:4], pl.String)
+    text = dict.fromkeys((*COLUMNS[:4], "ledger_class"), pl.String)
     return pl.DataFrame(frame, schema_overrides={**text, "occurred_at": pl.Datetime("us", "UTC")})
 
 

@@ -107,3 +107,19 @@ def test_a_missing_column_is_named():
 def test_tighter_limits_join_less():
     rows = reports([("a:1", "a", "FC02", 0, 0, 0), ("b:1", "b", "FC02", 8, 0, 2)])
     assert matters(joined(rows, limits=Limits(5, 24))) == {}
+
+
+def test_reports_without_a_usable_point_are_joined_only_as_the_very_same_record():
+    rows = [(f"a:{i}", "a", "FC02", 0, 0, 10 * i, "lamp") for i in range(40)]
+    twice = [("a:x", "a", "FC02", 0, 0, 50, "lamp"), ("a:y", "a", "FC02", 0, 0, 50.1, "lamp"), ("b:x", "b", "FC02", 0, 0, 50, "lamp")]
+    found = joined(reports([*rows, *twice]).with_columns(ledger_class=pl.lit("area_only")))
+    assert matters(found) == {"a:5": {"a:5", "a:x"}}
+    assert found.links["reasons"].to_list() == ["same_record same_point"]
+    assert found.links["sure_share"][0] > SURE_SHARE
+
+
+def test_a_source_that_writes_days_only_is_not_taken_to_repeat_itself():
+    rng = np.random.default_rng(2)
+    rows = [(f"a:{i:04d}", "a", "FC02", 0, 0, 24 * rng.integers(0, 120), "lamp") for i in range(400)]
+    assert matters(joined(reports(rows).with_columns(ledger_class=pl.lit("area_only")))) == {}
+    assert len(matters(joined(reports(rows)))) <= 2
