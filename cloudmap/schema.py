@@ -183,6 +183,9 @@ def located_table(levels: Iterable[str], resolutions: Iterable[int]) -> Table:
             *(unit_column(level) for level in levels),
             *(cell_column(resolution) for resolution in resolutions),
             Column(
+                "overlay_code", pl.String(), "code of the overlay (functional unit) that it names, of whatever level", "所填功能单元代码"
+            ),
+            Column(
                 "matter_id",
                 pl.String(),
                 "the matter this report tells of: its own report_id, until `analyse` joins reports of one matter",

@@ -80,7 +80,8 @@ def locate(
     near[near] = locator.near_outline(lon[near], lat[near], city.city.tolerance_m, city.city.metric_crs)
 
     by_name = (outcome != _POINT) & (outcome != _OUTSIDE)
-    unknown = _take_named(rows, locator, at, by_name)
+    overlays = locator.overlays.codes(rows["unit_named"])
+    unknown = _take_named(rows, locator, at, by_name, overlays)
     flags = rows["flags"].fill_null(0).to_numpy().copy()
     for name, marked in (("datum_shifted", shifted), ("near_boundary", near), ("unit_unknown", unknown)):
         flags[marked] |= REPAIR_BIT[name]
@@ -96,6 +97,7 @@ def locate(
             _named("position", np.array([one for _, one in _OUTCOMES], dtype=object), outcome),
             *(_named(f"unit_{level}_code", locator.unit_codes[level], at[level]) for level in units.levels),
             *hexagons,
+            overlays,
             pl.col("report_id").alias("matter_id"),
         )
     )
@@ -131,11 +133,19 @@ def _crowds(rows: pl.DataFrame, crs: str, locator: Locator, pile_ups: pl.DataFra
     return rows.select("x", "y").join(kinds, on=["x", "y"], how="left", maintain_order="left")["kind"].fill_null(_POINT).to_numpy()
 
 
-def _take_named(rows: pl.DataFrame, locator: Locator, at: dict[str, npt.NDArray[np.int32]], where: BoolArray) -> BoolArray:
-    """Put the units that reports name in place of those that they seem to lie in; return the rows that name an unknown one."""
+def _take_named(
+    rows: pl.DataFrame, locator: Locator, at: dict[str, npt.NDArray[np.int32]], where: BoolArray, overlays: pl.Series
+) -> BoolArray:
+    """Put the units that reports name in place of those that they seem to lie in; return the rows that name an unknown one.
+
+    Who names an overlay names the unit that it belongs to.
+    """
     unknown = np.zeros(rows.height, dtype=np.bool_)
     if where.any():
-        named, unknown[where] = locator.named.positions(rows["unit_named"].filter(pl.Series(where)))
+        some = pl.Series(where)
+        over = overlays.filter(some)
+        names = rows["unit_named"].filter(some).zip_with(over.is_null(), locator.overlays.grounds(over))
+        named, unknown[where] = locator.named.positions(names)
         for level, codes in at.items():
             codes[where] = named[level]
     return unknown

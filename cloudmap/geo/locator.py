@@ -18,6 +18,7 @@ import shapely
 
 from cloudmap.errors import BoundaryError
 from cloudmap.geo.named import NamedUnits
+from cloudmap.geo.overlays import NamedOverlays
 from cloudmap.geo.raster import EDGE, FloatArray, Grid, IntArray, LabelRaster
 from cloudmap.geo.units import Units, in_force, serving
 
@@ -95,6 +96,11 @@ class Locator:
     def named(self) -> NamedUnits:
         """The same units by code and name."""
         return NamedUnits(self._units, self.unit_codes)
+
+    @cached_property
+    def overlays(self) -> NamedOverlays:
+        """The overlays by code and name."""
+        return NamedOverlays(self._units, self.named)
 
     def codes(
         self,

@@ -101,14 +101,14 @@ class NamedUnits:
         level, code = place
         self._by_code.setdefault(code, set()).add(place)
         if name:
-            self._by_name.setdefault(_plain(name), set()).add(place)
+            self._by_name.setdefault(plain_name(name), set()).add(place)
             self._by_short_name.setdefault(_short(name), set()).add(place)
         if parent:
             self._parent[place] = parent
         self._prefixes[level][_significant(code)] = code
 
     def _only(self, name: str) -> Place | None:
-        for known, key in ((self._by_code, name.strip()), (self._by_name, _plain(name)), (self._by_short_name, _short(name))):
+        for known, key in ((self._by_code, name.strip()), (self._by_name, plain_name(name)), (self._by_short_name, _short(name))):
             places = known.get(key)
             if places:
                 return next(iter(places)) if len(places) == 1 else None
@@ -137,12 +137,13 @@ def _text(value: Any) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """Take from a name what people write differently: blanks, widths, capitals."""
     return re.sub(r"\s+", "", unicodedata.normalize("NFKC", name)).casefold()
 
 
 def _short(name: str) -> str:
-    plain = _plain(name)
+    plain = plain_name(name)
     return _ENDINGS.sub("", plain) or plain
 
 
