@@ -11,7 +11,7 @@ import polars as pl
 
 from cloudmap.access.audience import Audience
 from cloudmap.access.disclosure import disclose, disclose_reports, ordinary
-from cloudmap.access.views import ALL, LEVEL_NAMES, WATER_NAMES, Category, Measure, PlaceLayer, PlaceView
+from cloudmap.access.views import ALL, LEVEL_NAMES, WATER_NAMES, Category, MatterView, Measure, PlaceLayer, PlaceView
 from cloudmap.analytics.cube import total_by_category, total_by_place, total_by_week
 from cloudmap.analytics.exposure import ratio_to_expected
 from cloudmap.analytics.hotspots import hotspot_table
@@ -370,6 +370,35 @@ class Reader:
         rows = self._with_matters(rows.select(REPORT_COLUMNS)).sort("occurred_at", "report_id", descending=[True, False])
         rows = rows if limit is None else rows.head(limit)
         return disclose_reports(rows, self.audience, self.taxonomy.restricted, by_place=True)
+
+    def matters(self, layer_id: str, place: str, period_id: str, category: str = ALL, *, limit: int = 50) -> list[MatterView]:
+        """List the matters of a place that more than one report tells of, newest first, with the reasons that joined them.
+
+        Parameters
+        ----------
+        layer_id, place, period_id, category : str
+            As for `reports`.
+        limit : int, default 50
+            Matters listed at most.
+
+        Raises
+        ------
+        AccessError
+            The audience is outside.
+        """
+        here = self.reports(layer_id, place, period_id, category, limit=None)
+        ids = here.filter(pl.col("matter_id").is_in(self._part("matters")["matter_id"].implode()))["matter_id"]
+        chosen = ids.unique(maintain_order=True).head(limit).to_list()
+        shared = self._part("matters").filter(pl.col("matter_id").is_in(chosen))
+        where = [("report_id", "in", shared["report_id"].to_list()), ("category_code", "in", self._listable())]
+        rows = self.store.read("reports", list(REPORT_COLUMNS), where=where, as_of=self.analysed_load) if chosen else None  # type: ignore[arg-type]
+        if rows is None:
+            return []
+        told = disclose_reports(self._with_matters(rows.select(REPORT_COLUMNS)), self.audience, self.taxonomy.restricted, by_place=True)
+        parts = told.sort("occurred_at", "report_id").partition_by("matter_id", as_dict=True)
+        links = self._part("matter_links").filter(pl.col("matter_id").is_in(chosen)).partition_by("matter_id", as_dict=True)
+        none = self._part("matter_links").clear()
+        return [MatterView(one, parts[(one,)], links.get((one,), none)) for one in chosen if (one,) in parts]
 
     def all_reports(self) -> pl.DataFrame:
         """Return one row per report that is not quarantined, in the fixed shape of `export reports`.

@@ -71,6 +71,25 @@ class PlaceView:
     hotspot: Mapping[str, Any] | None
 
 
+@dataclass(frozen=True, slots=True)
+class MatterView:
+    """One matter that several reports tell of.
+
+    Attributes
+    ----------
+    matter_id : str
+        report_id of its first report, which counts for it.
+    reports : polars.DataFrame
+        Its reports, oldest first; columns as `Reader.reports`.
+    links : polars.DataFrame
+        Why they were joined: table `matter_links` (GLOSSARY.md), one link less than reports.
+    """
+
+    matter_id: str
+    reports: pl.DataFrame
+    links: pl.DataFrame
+
+
 LEVEL_NAMES: Mapping[str, tuple[str, str]] = {
     "district": ("区", "Districts"),
     "street": ("街道(镇)", "Streets and towns"),

@@ -12,6 +12,7 @@ from dash import dcc, html
 from cloudmap.access.views import ALL
 from cloudmap.dashboard.grids import column, grid
 from cloudmap.dashboard.maps import period_words
+from cloudmap.dashboard.matters import matters
 from cloudmap.dashboard.text import Words, number
 from cloudmap.dashboard.view import View
 from cloudmap.errors import AccessError, AnalysisError
@@ -45,13 +46,13 @@ def place(view: View, reader: Reader, say: Words) -> Any:
         html.H3([say("panel.by_category"), html.Small(period_words(period, say))]),
         _categories(seen.by_category, reader, say),
     ]
-    return [*parts, *_reports(view, reader, say)]
+    return [*parts, *matters(view, reader, say), *_reports(view, reader, say)]
 
 
 def _head(seen: PlaceView, category: Category, view: View, reader: Reader, say: Words) -> list[Any]:
     cell = view.layer.startswith("cell_")
-    code = [say("panel.cell")] if cell else [say("panel.code", code=seen.place)]
-    head = [html.H2(seen.name, className="cm-place-name code" if cell else "cm-place-name"), html.P(code, className="cm-dim")]
+    code = f"{say('panel.cell')} {seen.place}" if cell else say("panel.code", code=seen.place)
+    head = [html.H2(seen.name, className="cm-place-name"), html.P(code, className="cm-dim")]
     row = reader.values(view.layer, view.category, view.period, "count").table.row(by_predicate=pl.col("place") == view.place, named=True)
     n = say("legend.masked") if row["masked"] else number(row["value"])
     headline = html.Div(

@@ -6,8 +6,9 @@ import pytest
 from cloudmap.access.audience import Audience
 from cloudmap.city import open_city
 from cloudmap.errors import AccessError, AnalysisError
-from cloudmap.pipeline import read
+from cloudmap.pipeline import analyse, load, read
 from cloudmap.store import open_store
+from tests.conftest import report_lines, write_city
 
 PERIOD = "2018-W10--2018-W13"
 
@@ -81,7 +82,7 @@ def test_the_planted_crowd_is_hot_and_only_there(reader):
     hot = table.filter(pl.col("class") == "hot")
     shapes = reader.geometry("cell_9").set_index("place").loc[hot["place"].to_list()]
     assert hot.height >= 2
-    centre = shapes.geometry.centroid
+    centre = shapes.geometry.representative_point()
     assert ((centre.x - 121.33).abs() < 0.012).all()
     assert ((centre.y - 28.51).abs() < 0.012).all()
 
@@ -154,3 +155,27 @@ def test_geometry_of_each_layer_has_its_places(reader):
         assert len(shapes) == layer.places_n
         assert shapes.crs.to_epsg() == 4326
     assert set(reader.geometry("cell_9")["name"]) >= {"东街", "中街", "西街"}
+
+
+def test_a_matter_told_twice_shows_its_reports_and_the_reasons(tmp_path):
+    lines = report_lines(400)
+    told = [line.split(",") for line in lines if ",路灯," in line][:5]
+    again = [",".join([f"Z{i}", *fields[1:5], *fields[5:]]) for i, fields in enumerate(told)]
+    city = open_city(write_city(tmp_path / "three", [*lines, *again]))
+    load(city)
+    analyse(city)
+    reader = read(city)
+    year = next(one for one in reader.periods() if one.weeks_n == 13)
+    matters = [one for street in ("001", "002", "003") for one in reader.matters("unit_street", f"999001{street}", year.id, "FC02")]
+    for matter in matters:
+        assert matter.reports.height == matter.links.height + 1 == 2
+        assert matter.reports["matter_id"].unique().to_list() == [matter.matter_id]
+        assert "same_record" in matter.links["reasons"][0]
+        assert not {"text", "address"} & set(matter.reports.columns)
+    within = [fields for fields in told if str(year.first_on) <= fields[2][:10] <= str(year.last_on)]
+    assert len(matters) == len(within) > 0
+
+
+def test_matters_are_refused_outside(outside):
+    with pytest.raises(AccessError):
+        outside.matters("unit_street", "999001002", PERIOD)

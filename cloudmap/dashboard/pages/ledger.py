@@ -73,7 +73,8 @@ def _entry(entry: dict[str, Any], names: dict[str, str], say: Words) -> Any:
 
 def _cell(content: Any, label: str, **attributes: Any) -> Any:
     """Make a cell that knows its column's name: on a phone every row is a card of names and values."""
-    return html.Td(content, **attributes, **{"data-label": label})
+    named: dict[str, Any] = {"data-label": label}
+    return html.Td(content, **attributes, **named)
 
 
 def _numbers(lines: int, classes: dict[str, Any], say: Words) -> list[Any]:
