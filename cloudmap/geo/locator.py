@@ -87,11 +87,6 @@ class Locator:
         """Whether any level has more than one version."""
         return any(version.many for version in self._versions.values())
 
-    @property
-    def dated_levels(self) -> tuple[str, ...]:
-        """Levels that have more than one version, coarse to fine."""
-        return tuple(level for level in self.levels if self._versions[level].many)
-
     @cached_property
     def named(self) -> NamedUnits:
         """The same units by code and name."""

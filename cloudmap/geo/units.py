@@ -162,6 +162,11 @@ class Units:
         return frame[in_force(frame, self.periods(level)[geography][0])].reset_index(drop=True)
 
     @property
+    def dated_levels(self) -> tuple[str, ...]:
+        """Partition levels of which more than one geography ever stands, coarse to fine."""
+        return tuple(level for level in self.levels if len(set(serving(self.frame(level), self.periods(level)).tolist())) > 1)
+
+    @property
     def newest_on(self) -> date | None:
         """The local day of the last change of any partition; None where nothing ever changes."""
         changes = [start for level in self.levels for start, _ in self.periods(level) if start is not None]

@@ -104,6 +104,7 @@ def test_geographies_are_numbered_by_their_units():
     assert [units.geography("grid", day) for day in days] == [0, 0, 1, 1]
     assert sorted(units.standing("grid", 1)["code"]) == ["8", "left", "right"]
     assert units.newest_on == date(2017, 1, 1)
+    assert units.dated_levels == ("grid",)
     assert base_map(street=STREET).newest_on is None
     started = base_map(street=[("S", "s", None, square(0, 0), "2016-01-01", "2018-01-01")])
     assert {started.geography("street", day) for day in (date(1990, 1, 1), date(2017, 1, 1), date(2020, 1, 1))} == {1}
@@ -114,4 +115,3 @@ def test_one_day_for_all_points_is_that_day_for_each():
     lon, lat = WEST + np.array([0.5, 1.5, 2.5, 3.5, 8]) * SIDE, np.full(5, SOUTH + 0.5 * SIDE)
     for day in (np.datetime64("2016-01-01"), np.datetime64("2017-01-01")):
         assert locator.codes("grid", lon, lat, on=day).tolist() == locator.codes("grid", lon, lat, on=np.full(5, day)).tolist()
-    assert locator.dated_levels == ("grid",)
