@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -18,10 +18,14 @@ import polars as pl
 
 from cloudmap.analytics.cube import build_weekly, week_of
 from cloudmap.analytics.exposure import spread_population
+from cloudmap.analytics.layering import Layering
 from cloudmap.analytics.periods import last_complete_week
-from cloudmap.city import City
+from cloudmap.city import City, LandmarkLayer, WaterLayer
 from cloudmap.errors import AnalysisError
+from cloudmap.geo.locator import Locator
+from cloudmap.geo.reaches import flow_table
 from cloudmap.geo.shapes import from_frame, to_frame
+from cloudmap.geo.water import read_landmarks
 from cloudmap.matters import COLUMNS, Matters, join_reports
 from cloudmap.schema import MATTERS, UTC, cell_column, unit_column
 from cloudmap.version import VERSION
@@ -44,7 +48,11 @@ NAMING_LEVELS = ("street", "community", "village")
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What an analysis stands on, and the keys under which its parts rest in the store."""
+    """What an analysis stands on, and the keys under which its parts rest in the store.
+
+    ``on`` is the local day whose units the cubes ``cube_unit_<level>_code_on`` count by, None where the base map never changed;
+    ``base_map_changed`` lists the loads whose places were found with another version of the base map than this one.
+    """
 
     key: str
     load_seq: int
@@ -53,6 +61,8 @@ class Analysis:
     exposure_kind: str
     parts: dict[str, str]
     redone: tuple[str, ...]
+    on: date | None = None
+    base_map_changed: tuple[int, ...] = ()
 
     def provenance(self) -> dict[str, Any]:
         """Return what the store keeps beside the results, as plain JSON types."""
@@ -62,6 +72,8 @@ class Analysis:
             "now": self.now.isoformat(),
             "base_map_version": self.base_map_version,
             "exposure_kind": self.exposure_kind,
+            "on": None if self.on is None else self.on.isoformat(),
+            "base_map_changed": list(self.base_map_changed),
             "version": VERSION,
             "parts": self.parts,
         }
@@ -111,7 +123,7 @@ def analyse_facts(
     facts.shared = maker.frame("matters")
 
     maker.make("units", _digest(units.version), lambda: to_frame(_all_units(units)))
-    maker.make("water", _digest(units.version, _water_stamp(city)), lambda: to_frame(_water(city)))
+    maker.make("water", _digest(_layers_stamp(city, city.water)), lambda: to_frame(_water(city)))
     cube_key = _digest(matters_key, units.version, city.city.timezone, city.city.resolutions)
     for column in places:
         maker.make(f"cube_{column}", cube_key, lambda column=column: facts.weekly(column, taxonomy))  # type: ignore[misc]
@@ -125,6 +137,8 @@ def analyse_facts(
             maker.make(f"exposure_{layer}", exposure_key, lambda layer=layer: _exposure(city, units, maker, layer))  # type: ignore[misc]
 
     newest = now or facts.newest()
+    changed = tuple(one.load_seq for one in loads if one.base_map_version not in ("", units.version))
+    on = _make_beside(city, units, facts, taxonomy, maker, cube_key, units.levels if changed else units.dated_levels, newest)
     analysis = Analysis(
         key=_digest(maker.parts, newest.isoformat(), VERSION),
         load_seq=max(one.load_seq for one in loads),
@@ -133,10 +147,38 @@ def analyse_facts(
         exposure_kind=city.exposure.kind,
         parts=maker.parts,
         redone=tuple(maker.redone),
+        on=on,
+        base_map_changed=changed,
     )
     calendar = pl.DataFrame({"now": [newest], "last_week_on": [last_complete_week(newest, city.zone)]}, schema_overrides={"now": UTC})
     store.save_result("analysis", analysis.key, calendar, analysis.provenance())
     return analysis
+
+
+def _make_beside(
+    city: City, units: Units, facts: _Facts, taxonomy: Taxonomy, maker: _Maker, key: str, redrawn: tuple[str, ...], newest: datetime
+) -> date | None:
+    """Make the counts beside the partitions: overlays, water, landmarks; and the redrawn levels on one day, which is returned."""
+    weights = {code: taxonomy.severity_weight(code) for code in taxonomy.codes}
+    layering = Layering(city, units, facts.read, facts.load_seqs, facts.told_again, weights)
+    maker.make("units_renumbered", _digest(units.version), lambda: units.renumbered)
+    maker.make("landmarks", _digest(_layers_stamp(city, city.landmarks)), lambda: to_frame(read_landmarks(city)))
+    for level in dict.fromkeys(units.overlays["level"]):
+        maker.make(f"cube_overlay_{level}_code", key, lambda level=level: layering.overlays(level))  # type: ignore[misc]
+    if city.water:
+        water, water_key = from_frame(maker.frame("water")), _digest(key, maker.parts["water"])
+        maker.make("reaches", _digest(maker.parts["water"]), lambda: flow_table(water))
+        maker.make("near_water", water_key, lambda: layering.near_water(water))
+        maker.make("cube_reach", water_key, lambda: layering.reaches(maker.frame("near_water")))
+    if not redrawn:
+        return None
+    on = units.newest_on or newest.astimezone(city.zone).date()
+    locator = cache(lambda: Locator(units, cache=city.folder / ".cache"))
+    on_key = _digest(key, [units.geography(level, on) for level in redrawn])
+    for level in redrawn:
+        part = f"cube_{unit_column(level).name}_on"
+        maker.make(part, on_key, lambda level=level: layering.on_day(level, on, redrawn, locator()))  # type: ignore[misc]
+    return on
 
 
 class _Maker:
@@ -187,6 +229,11 @@ class _Facts:
         return wanted.join(pl.concat(parts), on="report_id", how="left", maintain_order="left")["text"]
 
     @property
+    def told_again(self) -> pl.Series:
+        """Reports of matters that an earlier report counts for."""
+        return self.shared.filter(pl.col("report_id") != pl.col("matter_id"))["report_id"]
+
+    @property
     def frame(self) -> pl.DataFrame:
         if self._frame is None:
             self._frame = pl.concat([self._compact(seq) for seq in self.load_seqs], how="vertical")
@@ -194,7 +241,7 @@ class _Facts:
 
     def _compact(self, load_seq: int) -> pl.DataFrame:
         part = self.read(load_seq, ["report_id", "category_code", "occurred_at", "reported_at", "ledger_class", *self.places])
-        told_again = self.shared.filter(pl.col("report_id") != pl.col("matter_id"))["report_id"]
+        told_again = self.told_again
         text = [name for name in ("category_code", "ledger_class", *self.places) if part.schema[name] == pl.String]
         return part.select(
             (~pl.col("report_id").is_in(told_again.implode())).alias("first"),
@@ -243,10 +290,11 @@ def _water(city: City) -> gpd.GeoDataFrame:
     return read_water(city)
 
 
-def _water_stamp(city: City) -> list[str]:
+def _layers_stamp(city: City, layers: Sequence[WaterLayer | LandmarkLayer]) -> list[object]:
+    """Tell what decides how layers are read: their files and their settings."""
     from cloudmap.ingest.opening import file_sha256
 
-    return [file_sha256(city.path(layer.path)) for layer in city.water]
+    return [[file_sha256(city.path(layer.path)), layer.model_dump(mode="json")] for layer in layers]
 
 
 def _cover(units: Units, resolution: int, cube: pl.DataFrame) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import shapely
 
 from cloudmap.errors import BoundaryError
@@ -143,6 +144,39 @@ def reach_graph(water: GeoDataFrame) -> ReachGraph:
     }
     rows, columns = (np.array([link[side] for link in sorted(links)], dtype=np.int64) for side in (0, 1))
     return ReachGraph(tuple(ids), csr_matrix((np.ones(len(links), dtype=np.bool_), (rows, columns)), shape=(len(ids), len(ids))))
+
+
+def flow_table(water: GeoDataFrame) -> pl.DataFrame:
+    """List the reaches with their flow.
+
+    Parameters
+    ----------
+    water : GeoDataFrame
+        As `reach_graph` takes it.
+
+    Returns
+    -------
+    polars.DataFrame
+        place (id), kind, name, downstream (list of ids that are on the map), flow_order (Int32, `ReachGraph.order`); sorted by place.
+
+    Raises
+    ------
+    BoundaryError
+        Two reaches have the same id.
+    """
+    graph = reach_graph(water)
+    rows = water.set_index("id").loc[list(graph.ids)]
+    downstream = [[graph.ids[at] for at in graph.flows[row].indices] for row in range(len(graph.ids))]
+    names = [one if isinstance(one, str) else None for one in rows["name"]]
+    return pl.DataFrame(
+        {
+            "place": pl.Series(list(graph.ids), dtype=pl.String),
+            "kind": pl.Series(list(rows["kind"]), dtype=pl.String),
+            "name": pl.Series(names, dtype=pl.String),
+            "downstream": pl.Series(downstream, dtype=pl.List(pl.String)),
+            "flow_order": pl.Series(graph.order, dtype=pl.Int32),
+        }
+    )
 
 
 class Reaches:
