@@ -6,6 +6,7 @@ refused, never guessed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ from cloudmap.ingest.times import MIXED_LEAST, MIXED_SHARE, TimePlan, main_readi
 
 _ORDERED: Final = r"^\s*([0-9]{1,2})[-/.]([0-9]{1,2})[-/.][0-9]{4}"
 _MINGUO_LIKE: Final = r"^(?:民|1[0-9]{2}[-/.年][0-9]{1,2}[-/.月][0-9]{1,2}(?:[^0-9]|$))"
+_LITERAL_UTC: Final = re.compile("(?:UTC|GMT)$")
+"""At the end of a declared text: values are folded to Z, so what is written so is no local time."""
 _ENOUGH: Final = 20
 _SAMPLE_N: Final = 1000
 
@@ -65,10 +68,11 @@ def declared_readings(time_format: str | None, *, where: str) -> tuple[tuple[Rea
 
 def _declared_pattern(text: str, where: str) -> Reading:
     moment = datetime(2015, 11, 23, 14, 35, 46)
-    offset = "%z" in text or "%#z" in text
-    pattern = text.replace("%#z", "%z").replace("%z", "%#z")
+    zoned = _LITERAL_UTC.sub("%z", text)
+    offset = "%z" in zoned or "%#z" in zoned
+    pattern = zoned.replace("%#z", "%z").replace("%z", "%#z")
     try:
-        written = moment.replace(tzinfo=UTC).strftime(text.replace("%#z", "%z").replace("%.f", "").replace("%.3f", ""))
+        written = moment.replace(tzinfo=UTC).strftime(zoned.replace("%#z", "%z").replace("%.f", "").replace("%.3f", ""))
         back = pl.Series([written]).str.to_datetime(pattern, strict=False, time_unit="us")[0]
     except (pl.exceptions.PolarsError, ValueError) as error:
         raise ConfigError(f"{where} = {text!r}: not a time format ({error}); use strptime text such as %Y/%m/%d %H:%M") from error

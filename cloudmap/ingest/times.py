@@ -22,6 +22,8 @@ EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 LATEST_DUE: Final = datetime(2100, 1, 1, tzinfo=UTC)
 _INSTANT: Final = pl.Datetime("us", "UTC")
 _NAIVE: Final = pl.Datetime("us")
+_LONGEST_US: Final = 2.5e17
+"""About 7,900 years."""
 _EXCEL_EPOCH: Final = datetime(1899, 12, 30)
 _BLANK_ELSEWHERE: Final = r"^(?:0+(?:\.0+)?|1(?:\.0+)?|0000[-/]00[-/]00.*|1899[-/].*|1900[-/]0?1[-/]0?[01](?:[^0-9].*)?|9999.*)$"
 """What other systems write for "no date": zero, the first day of a spreadsheet's calendar, the end of all days."""
@@ -281,11 +283,16 @@ def read_as(text: pl.Series, reading: Reading, zone: ZoneInfo) -> tuple[pl.Serie
         return localise(_naive(_to_common_era(text), reading.pattern), zone)
     number = text.cast(pl.Float64, strict=False)
     if reading.kind == "excel":
-        days = pl.select((number * 86_400_000).round().cast(pl.Duration("ms")) + pl.lit(_EXCEL_EPOCH)).to_series().cast(_NAIVE)
-        at, _ = localise(days, zone)
+        days = _whole(number * 86_400_000, _LONGEST_US / 1000).cast(pl.Duration("ms"))
+        at, _ = localise(pl.select(days + pl.lit(_EXCEL_EPOCH)).to_series().cast(_NAIVE), zone)
         return at, at.is_not_null()
     microseconds = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}[reading.kind]
-    return (number * microseconds).round().cast(pl.Int64, strict=False).cast(_INSTANT), no_repair
+    return _whole(number * microseconds, _LONGEST_US).cast(_INSTANT), no_repair
+
+
+def _whole(values: pl.Series, limit: float) -> pl.Series:
+    """Round; null from a limit on, beyond which the engine stops instead of giving null."""
+    return pl.select(pl.when(values.abs() < limit).then(values.round())).to_series().cast(pl.Int64)
 
 
 def _naive(text: pl.Series, pattern: str) -> pl.Series:

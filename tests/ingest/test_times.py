@@ -184,8 +184,17 @@ def test_declared_format_wins() -> None:
     # An offset that is no offset: written +00, meant local.
     parsed = parse(["2023-01-26 09:00:00+00"], zone=BOSTON, time_format="%Y-%m-%d %H:%M:%S+00")
     assert parsed.at[0] == datetime(2023, 1, 26, 14, tzinfo=UTC)
+    parsed = parse(["2023-01-26 09:00:00 UTC"], zone=BOSTON, time_format="%Y-%m-%d %H:%M:%S UTC")
+    assert parsed.at[0] == datetime(2023, 1, 26, 9, tzinfo=UTC)
     assert parse(["42434.5"], time_format="excel").at[0] == datetime(2016, 3, 5, 4, tzinfo=UTC)
     assert parse(["2016-03-05", "42434.5"], time_format="%Y-%m-%d|excel").fault.null_count() == 2
+
+
+def test_numbers_that_no_calendar_reaches_are_at_fault() -> None:
+    for keyword in ("excel", "epoch_s", "epoch_ms", "epoch_us"):
+        parsed = parse(["1e300", "-1e300", "20160305142005000000", "nan"], time_format=keyword)
+        assert parsed.at.null_count() == 4
+        assert parsed.fault.null_count() == 0
 
 
 @pytest.mark.parametrize("text", ["%H:%M", "%Q", "epoch", "%Y-%m"])
