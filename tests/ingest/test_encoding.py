@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cloudmap.errors import SourceError
-from cloudmap.ingest.decoding import decode
+from cloudmap.ingest.bytescan import first_invalid
+from cloudmap.ingest.decoding import CODECS, decode
 from cloudmap.ingest.encoding import detect_encoding, normal_name
 
 LINES = ["编号,时间,类别,处理结果", *(f"{number},2018-01-01,路灯不亮,已处理完毕,路桥街道{number}号" for number in range(40))]
@@ -66,6 +68,7 @@ def test_evidence_holds_no_telephone_number(tmp_path):
     assert "13812345678" not in " ".join(evidence)
 
 
+@settings(deadline=None)  # the first call loads the compiled passes
 @given(
     st.lists(
         st.tuples(st.text(st.characters(min_codepoint=32, max_codepoint=0xFFFF, exclude_categories=["Cs"]), max_size=6), st.booleans()),
@@ -86,6 +89,38 @@ def test_bad_lines_of_double_byte_encodings(codec):
     found = decode("路,一\n".encode(real) + b"\xff\xff,2\n" + "路,三".encode(real), codec)
     assert found.bad_lines == [1]
     assert found.data.decode().split("\n")[::2] == ["路,一", "路,三"]
+
+
+@settings(deadline=None)  # the first call loads the compiled passes
+@given(
+    st.sampled_from(["gb18030", "big5"]),
+    st.lists(
+        st.tuples(st.text('路桥a1,"裏�', max_size=4), st.sampled_from([b"", b"", b"\xff", b"\x81", b"\x810", b"\x84\x31\xa4"])), max_size=6
+    ),
+)
+def test_lines_stay_lines_whatever_is_wrong_with_them(encoding, plan):
+    codec = CODECS[encoding]
+    lines = [text.encode(codec, "ignore") + tail for text, tail in plan]
+    found = decode(b"\n".join(lines), encoding)
+    assert found.bad_lines == [number for number, (_, tail) in enumerate(plan) if tail]
+    clean = found.data.decode().split("\n") if plan else []
+    assert [one for one, (_, tail) in zip(clean, plan, strict=True) if not tail] == [
+        text.encode(codec, "ignore").decode(codec) for text, tail in plan if not tail
+    ]
+
+
+@settings(deadline=None)
+@given(st.lists(st.one_of(st.binary(max_size=4), st.text(max_size=2).map(str.encode)), max_size=6).map(b"".join))
+@example(b"\xed\xa0\x80")
+@example(b"\xf4\x90\x80\x80")
+@example(b"\xe0\x9f\xbf")
+def test_invalid_utf8_is_found_where_python_finds_it(raw):
+    try:
+        raw.decode()
+        expected = -1
+    except UnicodeDecodeError as error:
+        expected = error.start
+    assert first_invalid(np.frombuffer(raw, dtype=np.uint8), 0) == expected
 
 
 def test_half_characters_of_utf16_are_bad_lines():

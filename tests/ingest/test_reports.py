@@ -8,6 +8,7 @@ import pytest
 
 from cloudmap.city import City, Source
 from cloudmap.errors import ConfigError, CoordinateError, SchemaError, SourceError
+from cloudmap.ingest import delimited
 from cloudmap.ingest.ledger import Ledger
 from cloudmap.ingest.reports import ReportReader, read_reports
 from cloudmap.ingest.taxonomy import read_taxonomy
@@ -176,6 +177,29 @@ def test_batches_can_be_read_again(desk: Desk) -> None:
     with desk.reader(desk.write([ROW, row(id="2")])) as reader:
         first, second = (pl.concat([batch.rows for batch in reader.batches()]) for _ in range(2))
     assert first.equals(second)
+
+
+@pytest.mark.parametrize("date", ["13/05/2016", "05/13/2016"])
+def test_no_record_is_missed_where_deciding_took_several_blocks(desk: Desk, monkeypatch: pytest.MonkeyPatch, date: str) -> None:
+    monkeypatch.setattr(delimited, "CELLS_PER_BLOCK", 2 * len(HEADER))
+    rows = [row(id=str(number), reported_at="05/06/2016 10:00", closed_at="") for number in range(7)]
+    rows.append(row(id="7", reported_at=f"{date} 10:00", closed_at=""))
+    with desk.reader(desk.write(rows)) as reader:
+        for _ in range(2):
+            batches = list(reader.batches())
+            assert [one.records_n for one in batches] == [1, 2, 2, 2, 1]
+            assert pl.concat([one.rows for one in batches])["source_report_id"].to_list() == [str(number) for number in range(8)]
+            assert batches[0].rows["reported_at"][0].month == (6 if date.startswith("13") else 5)
+
+
+def test_the_first_block_is_read_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "CELLS_PER_BLOCK", 2 * len(HEADER))
+    made: list[int] = []
+    as_block = delimited._as_block
+    monkeypatch.setattr(delimited, "_as_block", lambda *parts: made.append(1) or as_block(*parts))
+    with desk.reader(desk.write([row(id=str(number)) for number in range(5)])) as reader:
+        assert sum(batch.records_n for batch in reader.batches()) == 5
+    assert len(made) == 3
 
 
 def test_empty_file_has_no_batch_with_rows(desk: Desk) -> None:

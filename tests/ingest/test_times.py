@@ -214,6 +214,20 @@ def test_hours_that_occur_twice_or_never() -> None:
     assert repaired.to_list() == [True, True, False, False]
 
 
+@pytest.mark.parametrize("key", ["Asia/Shanghai", "America/New_York", "Africa/Casablanca", "Australia/Lord_Howe", "UTC", "Asia/Pyongyang"])
+def test_clocks_changed_long_ago_and_still(key: str) -> None:
+    zone = ZoneInfo(key)
+    naive = [datetime(1985, 1, 1, 0, 30) + timedelta(hours=31 * step) for step in range(14_000)]
+    there = [moment.replace(tzinfo=zone) for moment in naive]
+    plain = [one.replace(fold=0).utcoffset() == one.replace(fold=1).utcoffset() for one in there]  # neither twice nor never
+    at, repaired = localise(pl.Series([*naive, None], dtype=pl.Datetime("us")), zone)
+    assert at.to_list() == [
+        *(one.astimezone(UTC) if known else at[row] for row, (one, known) in enumerate(zip(there, plain, strict=True))),
+        None,
+    ]
+    assert repaired.to_list() == [*(not known for known in plain), False]
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.datetimes(datetime(1991, 1, 1), datetime(2025, 1, 1)), st.sampled_from([SHANGHAI, BOSTON, ZoneInfo("UTC")]))
 def test_what_is_written_is_read_back(moment: datetime, zone: ZoneInfo) -> None:
