@@ -41,12 +41,15 @@ class _Archive:
     """A ZIP being written, whose files have no time of their own: the same store gives the same bytes."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._zip = zipfile.ZipFile(path, "w", zipfile.ZIP_STORED)
         self._zip.comment = b"0" * _DIGEST_BYTES
 
     def put(self, name: str, content: bytes) -> str:
-        self._zip.writestr(zipfile.ZipInfo(name, _MOMENT), content)
-        points.reach("backup-part-written")
+        # Translated here: further out it would look like an error of the store that is read.
+        with translated(self._path.parent, f"writing the backup {self._path.stem}"):
+            self._zip.writestr(zipfile.ZipInfo(name, _MOMENT), content)
+            points.reach("backup-part-written")
         return name
 
     def close(self) -> None:

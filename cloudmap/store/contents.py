@@ -68,8 +68,8 @@ def _bytes(series: pl.Series) -> tuple[bytes, bytes]:
         text = series.fill_null("")
         return text.str.len_bytes().to_numpy().tobytes(), "".join(text.to_list()).encode()
     if series.dtype == pl.Binary:
-        parts = series.fill_null(b"").to_list()
-        return str([len(part) for part in parts]).encode(), b"".join(parts)
+        parts = series.fill_null(b"")
+        return parts.bin.size().to_numpy().tobytes(), b"".join(parts.to_list())
     if series.dtype == pl.Boolean:
         series = series.cast(pl.UInt8)
     if series.dtype.is_float():

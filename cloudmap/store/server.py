@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import polars as pl
-from sqlalchemy import Connection, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from cloudmap.errors import StoreError
+
+if TYPE_CHECKING:
+    from adbc_driver_manager import AdbcDatabase
 
 READ_PATIENCE_S: Final = 15.0
 WRITE_PATIENCE_S: Final = 90.0
@@ -46,7 +51,7 @@ class Server:
     def __init__(self, url: str) -> None:
         try:
             parsed = make_url(url)
-        except ArgumentError as error:
+        except (ArgumentError, ValueError) as error:
             raise StoreError("[store] url: not a URL; want postgresql://user@host:5432/database") from error
         query = dict(parsed.query)
         schema = query.pop("schema", None)
@@ -57,9 +62,11 @@ class Server:
         self.schema = schema
         self.name = parsed.set(drivername="postgresql", password=None).render_as_string()
         self._url = parsed.set(query=query)
-        self.engine = create_engine(
-            self._url.set(drivername="postgresql+psycopg"), poolclass=NullPool, connect_args={"connect_timeout": 10}
-        )
+        address = self._url.set(drivername="postgresql+psycopg")
+        pool = {"pool_size": 2, "max_overflow": 30, "pool_pre_ping": True, "pool_recycle": 600}
+        self.engine = create_engine(address, connect_args={"connect_timeout": 10}, **pool)
+        # A forked process must not talk on its parent's connections.
+        os.register_at_fork(after_in_child=partial(_forget, weakref.ref(self.engine)))
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -81,17 +88,24 @@ class Server:
     @contextmanager
     def arrow(self, snapshot: str | None = None) -> Iterator[Any]:
         """Open a cursor that answers in Arrow tables and sees one snapshot: that of another transaction where its name is given."""
-        from adbc_driver_postgresql import dbapi  # type: ignore[import-untyped]  # ships no types
+        from adbc_driver_manager import AdbcConnection, dbapi
 
-        address, _, query = self._url.set(drivername="postgresql").render_as_string(hide_password=False).partition("?")
-        # libpq takes a + for itself, not for a blank.
-        url = f"{address}?{query.replace('+', '%20')}"
-        with dbapi.connect(url, autocommit=True) as connection, connection.cursor() as cursor:
+        raw = AdbcConnection(self._arrow_database)
+        with dbapi.Connection(cast("AdbcDatabase", _Kept()), raw, autocommit=True) as connection, connection.cursor() as cursor:
             cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             if snapshot:
                 cursor.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
             yield cursor
             cursor.execute("COMMIT")
+
+    @cached_property
+    def _arrow_database(self) -> Any:
+        """What ADBC knows of the server's types: asked once, since that takes longer than most reads. It holds no connection."""
+        import adbc_driver_postgresql  # type: ignore[import-untyped]  # ships no types
+
+        address, _, query = self._url.set(drivername="postgresql").render_as_string(hide_password=False).partition("?")
+        # libpq takes a + for itself, not for a blank.
+        return adbc_driver_postgresql.connect(f"{address}?{query.replace('+', '%20')}")
 
     @contextmanager
     def translated(self, doing: str) -> Iterator[None]:
@@ -136,6 +150,19 @@ class Server:
                     raise
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, 2.0)
+
+
+def _forget(engine: weakref.ref[Engine]) -> None:
+    alive = engine()
+    if alive is not None:
+        alive.dispose(close=False)
+
+
+class _Kept:
+    """Stands for the database that connections share: closing one of them must not close it."""
+
+    def close(self) -> None:
+        """Leave it open."""
 
 
 _UNCHANGED: Final = "The store is as it was before"

@@ -69,9 +69,11 @@ def new_url(server: str) -> str:
 
 
 def execute(url: str, statement: str) -> list[tuple]:
-    """Run a statement in a store's schema, as its administrator would."""
+    """Run statements in a store's schema, as its administrator would; return what the last one answers."""
     server, _, schema = url.partition("schema=")
     with psycopg.connect(server.rstrip("?&"), autocommit=True) as connection:
         connection.execute(f"SET search_path = {schema or 'public'}, public")
         cursor = connection.execute(statement)
+        while cursor.nextset():
+            pass
         return cursor.fetchall() if cursor.description else []

@@ -16,6 +16,7 @@ from cloudmap.store import catalog, files, open_store
 from cloudmap.store import draft as draft_module
 from cloudmap.store.lake import Lake
 from tests.store.facts import ids, key, load, rejected, reports
+from tests.store.writer import Writer
 
 
 def _city(folder: Path, url: str = "store") -> City:
@@ -174,6 +175,38 @@ def test_fault_74_a_disk_without_room_for_the_log_can_still_be_read(lake: Lake, 
     assert lake.read("reports").height == 20
     with pytest.raises(StoreError, match="undoing a load failed: the disk is full"):
         lake.undo(1)
+
+
+def _make_version_1(folder: Path) -> None:
+    connection = sqlite3.connect(folder / "catalog.sqlite")
+    connection.execute("ALTER TABLE loads DROP COLUMN undone_at")
+    connection.execute("UPDATE about SET value = '1' WHERE name = 'schema_version'")
+    connection.commit()
+    connection.close()
+
+
+def test_fault_85_killed_while_upgrading_the_store_is_old_or_new(lake: Lake) -> None:
+    load(lake, "a", reports(range(3)))
+    _make_version_1(lake.folder)
+    before = (lake.folder / "catalog.sqlite").read_bytes()
+    Writer(lake.folder, "upgrade", CLOUDMAP_KILL_AT="in-upgrade").must_be_killed()
+    assert (lake.folder / "catalog.sqlite").read_bytes() == before
+    again = Lake.open(lake.folder)
+    assert ids(again.read("reports")) == [0, 1, 2]
+    undone = again.undo(1)
+    assert undone.undone_at is not None
+    assert Lake.open(lake.folder).loads() == [undone]
+
+
+def test_fault_75_an_older_store_that_cannot_be_written_is_not_brought_up(lake: Lake, tmp_path: Path, plain_user: None) -> None:
+    folder = tmp_path / "store"
+    os.seteuid(0)
+    load(lake, "a", reports(range(3)))
+    _make_version_1(folder)
+    _read_only(folder)
+    os.seteuid(65534)
+    with pytest.raises(StoreError, match="read-only for this user"):
+        Lake.open(folder)
 
 
 @pytest.fixture

@@ -42,8 +42,8 @@ def upgrade() -> None:
             comment="the point, WGS84; null where the report has none",
         ),
         sa.PrimaryKeyConstraint("load_seq", "load_row"),
-        comment="one row per version of a report; reports_current shows the newest that are not undone",
     )
+    op.create_table_comment("fact_reports", "one row per version of a report; reports_current shows the newest that are not undone")
     spatial.create_geospatial_index(
         "idx_fact_reports_geom", "fact_reports", ["geom"], unique=False, postgresql_using="gist", postgresql_ops={}
     )

@@ -36,8 +36,8 @@ def upgrade() -> None:
             comment="shape, WGS84; null for an overlay without one",
         ),
         sa.PrimaryKeyConstraint("unit_seq"),
-        comment="units of the newest analysis, every dated version",
     )
+    op.create_table_comment("units", "units of the newest analysis, every dated version")
     spatial.create_geospatial_index("idx_units_geom", "units", ["geom"], unique=False, postgresql_using="gist", postgresql_ops={})
     spatial.create_geospatial_table(
         "cells",
@@ -48,8 +48,8 @@ def upgrade() -> None:
             "geom", Geometry(geometry_type="POLYGON", srid=4326, spatial_index=False), nullable=False, comment="hexagon, WGS84"
         ),
         sa.PrimaryKeyConstraint("resolution", "place"),
-        comment="H3 cells of the newest analysis",
     )  # fmt: skip
+    op.create_table_comment("cells", "H3 cells of the newest analysis")
     spatial.create_geospatial_index("idx_cells_geom", "cells", ["geom"], unique=False, postgresql_using="gist", postgresql_ops={})
     op.create_table(
         "cell_weeks",
