@@ -12,6 +12,7 @@ import polars as pl
 
 from cloudmap.access.audience import Audience
 from cloudmap.access.disclosure import disclose_reports, ordinary
+from cloudmap.access.fixed_day import read_day
 from cloudmap.analytics.cube import build_weekly, total_by_place
 from cloudmap.analytics.hotspots import hotspot_table
 from cloudmap.analytics.periods import Period, parse_period
@@ -25,6 +26,8 @@ from cloudmap.store import open_store
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
     from scipy.sparse import csr_matrix
+
+    from cloudmap.geo.units import Units
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,14 @@ def load_facts(city: City, start: str | date, end: str | date, *, restricted: bo
     return Facts(city, taxonomy, shown, ledger, rows.height - kept.height, places)
 
 
-def build_cube(facts: Facts, *, place: Literal["cell", "unit"] = "cell", resolution: int | None = None, level: str | None = None) -> Cube:
+def build_cube(
+    facts: Facts,
+    *,
+    place: Literal["cell", "unit"] = "cell",
+    resolution: int | None = None,
+    level: str | None = None,
+    on: str | date | None = None,
+) -> Cube:
     """Count facts by place, ISO week and category.
 
     Parameters
@@ -173,13 +183,17 @@ def build_cube(facts: Facts, *, place: Literal["cell", "unit"] = "cell", resolut
         H3 resolution; the city's default resolution where not given.
     level : str, optional
         Level of the units; the finest of the base map where not given.
+    on : str or date, optional
+        Count by the units that stand on this day ("2018-08-01"), whatever the day of a report, so that two periods compare; by the
+        units of each report's own day where not given. Cells are never redrawn: for them it changes nothing.
 
     Raises
     ------
     AnalysisError
-        No such resolution or level, or the city is not analysed yet.
+        No such resolution or level, `on` is no day, or the city is not analysed yet.
     """
     from cloudmap.geo.cells import to_hex
+    from cloudmap.geo.on_day import locate_on
     from cloudmap.geo.shapes import from_frame
 
     city = facts.city
@@ -195,11 +209,17 @@ def build_cube(facts: Facts, *, place: Literal["cell", "unit"] = "cell", resolut
         raise AnalysisError(
             f"build_cube: no {column} in the facts; the city has {city.city.resolutions} and {city.levels} (run analyse first)"
         )
+    base_map, day = None, None if on is None else read_day(on)
+    if place == "unit" and day is not None:
+        base_map = _base_map(facts)
+        rows = locate_on(rows, base_map, day, timezone=city.city.timezone, levels=[chosen_level]).frame
     weights = {code: facts.taxonomy.severity_weight(code) for code in facts.taxonomy.codes}
     table = build_weekly(rows, column, zone=city.zone, weights=weights)
     if place == "cell":
         table = table.with_columns(to_hex(table["place"]).alias("place"))
         shapes = from_frame(facts.places[part].sort("place"))
+    elif base_map is not None and day is not None:
+        shapes = base_map.standing(chosen_level, base_map.geography(chosen_level, day)).rename(columns={"code": "place"})
     else:
         units = facts.places[part].filter((pl.col("level") == chosen_level) & (pl.col("kind") == "partition"))
         shapes = from_frame(units.unique("code", keep="last").rename({"code": "place"}).sort("place"))
@@ -258,6 +278,12 @@ def local_g(cube: Cube, weights: csr_matrix, *, period: str, category: str = "AL
     return Result(
         "exact Gi*, one-sided, Benjamini-Hochberg", parameters, table, f"{table.height} places tested together (one map)", caveats
     )
+
+
+def _base_map(facts: Facts) -> Units:
+    from cloudmap.geo.shapes import units_from_frame
+
+    return units_from_frame(facts.places["units"], "", facts.places.get("units_renumbered"))
 
 
 def _day(text: str | date, *, end: bool) -> date:

@@ -11,7 +11,8 @@ import polars as pl
 
 from cloudmap.access.audience import Audience
 from cloudmap.access.disclosure import disclose, disclose_reports, ordinary
-from cloudmap.access.views import ALL, LEVEL_NAMES, WATER_NAMES, Category, MatterView, Measure, PlaceLayer, PlaceView
+from cloudmap.access.fixed_day import FixedDay, read_day
+from cloudmap.access.views import ALL, LANDMARK_NAMES, LEVEL_NAMES, WATER_NAMES, Category, MatterView, Measure, PlaceLayer, PlaceView
 from cloudmap.analytics.cube import total_by_category, total_by_place, total_by_week
 from cloudmap.analytics.exposure import ratio_to_expected
 from cloudmap.analytics.hotspots import hotspot_table
@@ -170,10 +171,14 @@ class Reader:
             layers.append(PlaceLayer(f"cell_{resolution}", "cell", None, resolution, *names, self._part(f"cover_{resolution}").height))
         for kind, places_n in self._part("water").group_by("kind").len().sort("kind").iter_rows():
             layers.append(PlaceLayer(f"water_{kind}", "water", None, None, *WATER_NAMES[kind], places_n))
+        if "landmarks" in self.provenance["parts"]:
+            for kind, places_n in self._part("landmarks").group_by("kind").len().sort("kind").iter_rows():
+                zh, en = LANDMARK_NAMES.get(kind, (kind, kind))
+                layers.append(PlaceLayer(f"landmark_{kind}", "landmark", None, None, zh, en, places_n))
         return {layer.id: layer for layer in layers}
 
     def layers(self) -> list[PlaceLayer]:
-        """List the layers: units by level with their overlays, cells by resolution, water by kind."""
+        """List the layers: units by level with their overlays, cells by resolution, water and landmarks by kind."""
         return list(self._layers.values())
 
     def layer(self, layer_id: str) -> PlaceLayer:
@@ -190,13 +195,15 @@ class Reader:
 
     # Shapes
 
-    def geometry(self, layer_id: str) -> GeoDataFrame:
+    def geometry(self, layer_id: str, *, on: str | date | None = None) -> GeoDataFrame:
         """Return the shapes of a layer.
 
         Parameters
         ----------
         layer_id : str
             Id of one of `layers()`.
+        on : str or date, optional
+            Of units, those that stand on this day ("2018-08-01"); every unit there ever was, in its newest shape, where not given.
 
         Returns
         -------
@@ -206,34 +213,42 @@ class Reader:
         Raises
         ------
         AnalysisError
-            No such layer.
+            No such layer, or `on` is no day or not for such a layer.
         """
-        layer = self.layer(layer_id)
+        layer, day = self.layer(layer_id), self._day(layer_id, on)
         if layer.kind == "cell":
             shapes = from_frame(self._part(f"cover_{layer.resolution}")).assign(parent=None)
             return shapes[["place", "name", "area_m2", "parent", "geometry"]]
-        if layer.kind == "water":
-            shapes = from_frame(self._part("water").filter(pl.col("kind") == layer_id.removeprefix("water_")))
+        if layer.kind in ("water", "landmark"):
+            part = self._part("water" if layer.kind == "water" else "landmarks")
+            shapes = from_frame(part.filter(pl.col("kind") == layer_id.partition("_")[2]))
             shapes = shapes.rename(columns={"id": "place"}).assign(parent=None, area_m2=float("nan"))
             return shapes[["place", "name", "area_m2", "parent", "geometry"]]
         kind = "partition" if layer.kind == "unit" else "overlay"
         chosen = (pl.col("level") == layer.level) & (pl.col("kind") == kind)
-        shapes = from_frame(self._part("units").filter(chosen).unique("code", keep="last", maintain_order=True))
+        if day is None:
+            shapes = from_frame(self._part("units").filter(chosen).unique("code", keep="last", maintain_order=True))
+        else:
+            shapes = self._fixed.units(cast(str, layer.level), day)
         shapes = shapes.rename(columns={"code": "place"})
         shapes["area_m2"] = shapes.geometry.to_crs(self.city.city.metric_crs).area
         return shapes[["place", "name", "area_m2", "parent", "geometry"]]
 
     # Numbers
 
-    def values(self, layer_id: str, category: str, period_id: str, measure: Measure) -> Result:
+    def values(self, layer_id: str, category: str, period_id: str, measure: Measure, *, on: str | date | None = None) -> Result:
         """Measure every place of a layer.
 
         Parameters
         ----------
         layer_id, category, period_id : str
-            Ids of a unit or cell layer, a category and a period.
+            Ids of a layer, a category and a period.
         measure : {"count", "ratio", "hotspot"}
             Matters; matters over those expected at the city's own rate; exact Gi* with Benjamini-Hochberg over the layer's places.
+            Overlays (which lie over other units) and reaches (within 100 m) have counts only, which enter no total.
+        on : str or date, optional
+            For units: count by those that stand on this day ("2018-08-01"), whatever the day of a report, so that two periods compare;
+            by the units of each report's own day where not given.
 
         Returns
         -------
@@ -247,24 +262,25 @@ class Reader:
         AccessError
             The audience may not see this measure of this category.
         """
-        return self._values(layer_id, category, period_id, measure)
+        return self._values(layer_id, category, period_id, measure, self._day(layer_id, on))
 
-    def _compute(self, layer_id: str, category: str, period_id: str, measure: Measure) -> Result:
+    def _compute(self, layer_id: str, category: str, period_id: str, measure: Measure, day: date | None) -> Result:
         layer, period = self.layer(layer_id), self.period(period_id)
-        if layer.kind not in ("unit", "cell"):
-            raise AnalysisError(f"layer {layer_id!r} has shapes only; values are for units and cells")
+        if layer.kind == "landmark" or (layer.kind not in ("unit", "cell") and measure != "count"):
+            have = "shapes only" if layer.kind == "landmark" else "counts only"
+            raise AnalysisError(f"layer {layer_id!r} has {have}; {measure} is for units and cells")
         codes = self._codes(category, measure)
-        cube = self._part(f"cube_{_place_column(layer)}")
-        counts = self._complete(layer, total_by_place(cube, period=period, categories=codes).select("place", n="matters_n"))
-        caveats = self._caveats(layer, category, measure)
+        cube = self._part(f"cube_{_place_column(layer)}") if day is None else self._fixed.cube(cast(str, layer.level), day)
+        counts = self._complete(layer, total_by_place(cube, period=period, categories=codes).select("place", n="matters_n"), day)
+        caveats = self._caveats(layer, category, measure, day)
         if measure == "count":
             table, method, denominator = counts.with_columns(value=pl.col("n").cast(pl.Float64)), "count of matters", "none: plain counts"
             derived: tuple[str, ...] = ("value",)
         elif measure == "ratio":
-            table, method, derived = self._ratio(layer, counts), "ratio to expected", ("value", "expected", "exposure")
+            table, method, derived = self._ratio(layer, counts, day), "ratio to expected", ("value", "expected", "exposure")
             denominator = f"{self.exposure_kind} x city rate"
         else:
-            table = self._hotspot(layer, counts)
+            table = self._hotspot(layer, counts, day)
             method, derived = "exact Gi*, one-sided, Benjamini-Hochberg", ("value", "neighbourhood_n", "z", "p", "q", "class")
             denominator = f"{counts.height} places tested together (one map)"
         shown = disclose(
@@ -277,31 +293,36 @@ class Reader:
             restricted=self.taxonomy.restricted,
         )
         parameters = {"layer": layer_id, "category": category, "period": period_id, "measure": measure, "threshold": THRESHOLD}
+        parameters |= {} if day is None else {"on": day.isoformat()}
         return Result(method, parameters, shown, denominator, caveats, self.provenance)
 
-    def _ratio(self, layer: PlaceLayer, counts: pl.DataFrame) -> pl.DataFrame:
+    def _ratio(self, layer: PlaceLayer, counts: pl.DataFrame, day: date | None) -> pl.DataFrame:
         if self.exposure_kind == "none":
             raise AnalysisError("no [exposure] is declared in the city file, so there is nothing to compare counts with")
-        exposure = self._part(f"exposure_{_place_column(layer)}")
+        if day is None:
+            exposure = self._part(f"exposure_{_place_column(layer)}")
+        else:
+            exposure = self._fixed.exposure(cast(str, layer.level), day, self.exposure_kind)
         return ratio_to_expected(counts, counts.select("place").join(exposure, on="place", how="left").fill_null(0.0))
 
-    def _hotspot(self, layer: PlaceLayer, counts: pl.DataFrame) -> pl.DataFrame:
+    def _hotspot(self, layer: PlaceLayer, counts: pl.DataFrame, day: date | None) -> pl.DataFrame:
         if counts["n"].sum() == 0:
             blank = [pl.lit(None, dtype=pl.Float64).alias(name) for name in ("z", "p", "q")]
             return counts.with_columns(
                 *blank, neighbourhood_n=pl.lit(0, dtype=pl.Int64), value=pl.lit(0.0), **{"class": pl.lit("not_significant")}
             )
-        table = hotspot_table(counts["place"].to_list(), counts["n"].to_numpy(), self._weights(layer.id), threshold=THRESHOLD)
+        table = hotspot_table(counts["place"].to_list(), counts["n"].to_numpy(), self._weights(layer.id, day), threshold=THRESHOLD)
         return table.with_columns(value=(pl.col("class") == "hot").cast(pl.Float64))
 
     @lru_cache(maxsize=16)  # noqa: B019  (a reader lives as long as its page server)
-    def _weights(self, layer_id: str) -> csr_matrix:
+    def _weights(self, layer_id: str, day: date | None) -> csr_matrix:
         from cloudmap.geo.weights import contiguity, neighbours
 
         layer = self.layer(layer_id)
         if layer.kind == "cell":
             return neighbours(self._places(layer_id).to_list())
-        return contiguity(self.geometry(layer_id).set_index("place").loc[self._places(layer_id).to_list()].reset_index())
+        shapes = self.geometry(layer_id, on=day).set_index("place")
+        return contiguity(shapes.loc[self._places(layer_id, day).to_list()].reset_index())
 
     def place(self, layer_id: str, place: str, period_id: str, category: str = ALL) -> PlaceView:
         """Show one place: by category, by week, and its hotspot verdict.
@@ -341,7 +362,25 @@ class Reader:
         counts: dict[str, int | None] = dict(shown.select("place", "n").iter_rows())
         return {name: counts.get(name, 0) for name in ("located", "area_only", "unmapped", "outside")}
 
+    def reaches(self) -> pl.DataFrame:
+        """List the reaches of the water map with their flow: place (id), kind, name, downstream (list of ids), flow_order (1: a source)."""
+        return self._part("reaches")
+
     # Rows
+
+    def near_water(self) -> pl.DataFrame:
+        """Tell the nearest reach of each located report, up to 2 km: report_id, reach, distance_m.
+
+        Reports of restricted categories are left out unless the audience holds the grant: a distance tells of the point.
+
+        Raises
+        ------
+        AccessError
+            The audience is outside.
+        """
+        self._refuse_rows_outside()
+        rows = self.store.read("reports", ["report_id"], where=[("category_code", "in", self._listable())], as_of=self.analysed_load)
+        return rows.select("report_id").join(self._part("near_water"), on="report_id", maintain_order="left")
 
     def reports(self, layer_id: str, place: str, period_id: str, category: str = ALL, *, limit: int | None = 500) -> pl.DataFrame:
         """List the reports of a place, newest first; never their text.
@@ -355,6 +394,8 @@ class Reader:
         """
         layer, period = self.layer(layer_id), self.period(period_id)
         self._refuse_rows_outside()
+        if layer.kind not in ("unit", "cell"):
+            raise AnalysisError(f"layer {layer_id!r} lists no reports; ask for a unit or a cell")
         codes = sorted(set(self._codes(category, "count")) & set(self._listable()))
         column = _place_column(layer)
         key: object = place
@@ -435,6 +476,18 @@ class Reader:
 
     # Inside
 
+    @cached_property
+    def _fixed(self) -> FixedDay:
+        return FixedDay(self.city, self.store, self.taxonomy, self.provenance, self._part)
+
+    def _day(self, layer_id: str, on: str | date | None) -> date | None:
+        """Read `on`; cells are never redrawn, so that any day is the same for them."""
+        layer = self.layer(layer_id)
+        day = None if on is None else read_day(on)
+        if day is not None and layer.kind not in ("unit", "cell"):
+            raise AnalysisError(f"layer {layer_id!r}: on = {day} is for units; leave it out")
+        return day if layer.kind == "unit" else None
+
     def _part(self, name: str) -> pl.DataFrame:
         if name not in self._frames:
             key = self.provenance["parts"].get(name)
@@ -467,7 +520,7 @@ class Reader:
                 raise AnalysisError(f"category {category} is counted, never scored (taxonomy column score = 0)")
         return codes
 
-    def _caveats(self, layer: PlaceLayer, category: str, measure: str) -> tuple[str, ...]:
+    def _caveats(self, layer: PlaceLayer, category: str, measure: str, day: date | None) -> tuple[str, ...]:
         caveats = ["reported_not_people"]
         if self.exposure_kind == "none" or measure == "hotspot":
             caveats.append("where_reports_are")
@@ -477,6 +530,12 @@ class Reader:
             caveats.append("family_one_map")
         if layer.kind == "cell":
             caveats.append("points_only")
+        if layer.kind in ("overlay", "water"):
+            caveats.append(f"{layer.kind}_beside")
+        if day is not None:
+            caveats.append("fixed_day")
+        elif layer.kind == "unit" and self.provenance.get("base_map_changed"):
+            caveats.append("base_map_changed")
         if self.city.city.schematic:
             caveats.append("schematic")
         return tuple(caveats)
@@ -500,16 +559,23 @@ class Reader:
             raise AccessError("rows of single reports never leave the administration; drop --outside, or export counts (cells, units)")
 
     @lru_cache(maxsize=32)  # noqa: B019  (as above)
-    def _places(self, layer_id: str) -> pl.Series:
+    def _places(self, layer_id: str, day: date | None = None) -> pl.Series:
         layer = self.layer(layer_id)
         if layer.kind == "cell":
             return self._part(f"cover_{layer.resolution}")["place"].sort()
-        units = self._part("units").filter((pl.col("level") == layer.level) & (pl.col("kind") == "partition"))
+        if layer.kind == "water":
+            return self._part("water").filter(pl.col("kind") == layer_id.removeprefix("water_"))["id"].sort()
+        if day is not None:
+            return pl.Series("code", sorted(self._fixed.units(cast(str, layer.level), day)["code"]), dtype=pl.String)
+        kind = "partition" if layer.kind == "unit" else "overlay"
+        units = self._part("units").filter((pl.col("level") == layer.level) & (pl.col("kind") == kind))
         return units["code"].unique().sort()
 
-    def _complete(self, layer: PlaceLayer, counts: pl.DataFrame) -> pl.DataFrame:
+    def _complete(self, layer: PlaceLayer, counts: pl.DataFrame, day: date | None) -> pl.DataFrame:
         """Give every place of the layer a row; a place without reports counts 0."""
-        return pl.DataFrame({"place": self._places(layer.id)}).join(counts, on="place", how="left").with_columns(pl.col("n").fill_null(0))
+        return (
+            pl.DataFrame({"place": self._places(layer.id, day)}).join(counts, on="place", how="left").with_columns(pl.col("n").fill_null(0))
+        )
 
     def _every_week(self, weeks: pl.DataFrame) -> pl.DataFrame:
         first = cast("date | None", self._part("cube_class")["week_on"].min())
@@ -545,7 +611,9 @@ class Reader:
 
 
 def _place_column(layer: PlaceLayer) -> str:
-    return f"unit_{layer.level}_code" if layer.kind in ("unit", "overlay") else f"cell_{layer.resolution}"
+    if layer.kind == "water":
+        return "reach"
+    return f"cell_{layer.resolution}" if layer.kind == "cell" else f"{layer.kind}_{layer.level}_code"
 
 
 def _midnight(day: date, city: City) -> datetime:

@@ -104,3 +104,11 @@ WATER_NAMES: Mapping[str, tuple[str, str]] = {
     "lake": ("湖泊", "Lakes"),
     "wetland": ("湿地", "Wetlands"),
 }
+LANDMARK_NAMES: Mapping[str, tuple[str, str]] = {
+    "market": ("农贸市场", "Markets"),
+    "school": ("学校", "Schools"),
+    "hospital": ("医院", "Hospitals"),
+    "station": ("车站", "Stations"),
+    "hall": ("城市会客厅", "City living rooms"),
+}
+"""Kinds of landmarks that have a name here; others go by their kind."""
