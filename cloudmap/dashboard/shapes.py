@@ -68,10 +68,16 @@ def _shape(geometry: Any) -> list[Any]:
     polygons = [part for part in parts if part.geom_type == "Polygon"]
     if polygons:
         return ["P", [[_ring(ring) for ring in (part.exterior, *part.interiors)] for part in polygons]]
+    if all(part.geom_type == "Point" for part in parts):
+        return ["D", _steps(np.array([part.coords[0] for part in parts]))]
     return ["L", [_ring(part) for part in parts if part.geom_type in ("LineString", "LinearRing")]]
 
 
 def _ring(line: Any) -> list[int]:
-    points = np.rint(np.asarray(line.coords)[:, :2] * SCALE).astype(np.int64)
+    return _steps(np.asarray(line.coords))
+
+
+def _steps(xy: Any) -> list[int]:
+    points = np.rint(xy[:, :2] * SCALE).astype(np.int64)
     steps: list[int] = np.diff(points, axis=0, prepend=np.zeros((1, 2), dtype=np.int64)).ravel().tolist()
     return steps

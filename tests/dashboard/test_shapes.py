@@ -57,3 +57,13 @@ def test_a_load_renews_cells_and_leaves_units() -> None:
     after.analysed_load += 1
     for old, new in zip(before.layers(), after.layers(), strict=True):
         assert (version(before, old) != version(after, new)) == (old.kind == "cell")
+
+
+def test_landmarks_are_points() -> None:
+    points = [shapely.Point(121.3, 28.5), shapely.MultiPoint([(121.4, 28.6), (121.5, 28.7)])]
+    packed = json.loads(
+        gzip.decompress(pack(gpd.GeoDataFrame({"place": ["a", "b"], "name": ["x", "y"]}, geometry=points, crs="EPSG:4326"))[1])
+    )
+    assert [kind for kind, _ in packed["shapes"]] == ["D", "D"]
+    steps = [np.cumsum(np.array(steps).reshape(-1, 2), axis=0) / 1e6 for _, steps in packed["shapes"]]
+    assert steps[1].tolist() == [[121.4, 28.6], [121.5, 28.7]]

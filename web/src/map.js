@@ -179,9 +179,9 @@ export class CloudMap {
     for (const layer of this.layers.values()) {
       const on = wanted.includes(layer.id);
       if (layer.kind === "cell") continue;
-      const water = layer.kind === "water";
-      const parts = water ? style.waterLayers(layer.id) : style.outlineLayers(layer);
-      if (on) for (const part of parts) if (!this.map.getLayer(part.id)) this.map.addLayer(part, water ? "slot-water" : "slot-outline");
+      const parts = style.contextLayers(layer);
+      const slot = layer.kind === "water" ? "slot-water" : "slot-outline";
+      if (on) for (const part of parts) if (!this.map.getLayer(part.id)) this.map.addLayer(part, slot);
       this.toggle(parts.map((part) => part.id), on);
     }
     const named = view.shown.includes("names") ? [...new Set([this.config.named, this.layers.get(view.layer).kind === "unit" ? view.layer : null])].filter(Boolean) : [];

@@ -17,11 +17,11 @@ const RAMPS = {
 export const GROUND = {
   light: {
     space: "#e9ecef", land: "#fbfaf7", zero: "#f5f1e6", masked: "#b7b3bd", hatch: "#6f6a78", edge: "#8a8576", water: "#5b9ecf", waterFill: "#bfdcf0",
-    outline: "#3b3f4a", overlay: "#6741d9", label: "#23262e", halo: "#ffffff", picked: "#0b57d0", hover: "#111318",
+    outline: "#3b3f4a", overlay: "#6741d9", landmark: "#a8500a", label: "#23262e", halo: "#ffffff", picked: "#0b57d0", hover: "#111318",
   },
   dark: {
     space: "#0b1220", land: "#131d30", zero: "#1a2439", masked: "#59606e", hatch: "#b3bac8", edge: "#0b1220", water: "#3f8fd0", waterFill: "#1d4a75",
-    outline: "#a9bbd8", overlay: "#b197fc", label: "#e8eefb", halo: "#0b1220", picked: "#7cc4ff", hover: "#ffffff",
+    outline: "#a9bbd8", overlay: "#b197fc", landmark: "#ffb454", label: "#e8eefb", halo: "#0b1220", picked: "#7cc4ff", hover: "#ffffff",
   },
 };
 

@@ -13,6 +13,7 @@ function ring(steps) {
 }
 
 function geometry([type, parts]) {
+  if (type === "D") return { type: "MultiPoint", coordinates: ring(parts) };
   return type === "P"
     ? { type: "MultiPolygon", coordinates: parts.map((polygon) => polygon.map(ring)) }
     : { type: "MultiLineString", coordinates: parts.map(ring) };

@@ -52,7 +52,7 @@ export function valueLayers(id, cells) {
   ];
 }
 
-export function waterLayers(id) {
+function waterLayers(id) {
   const ground = GROUND[scheme()];
   const source = `src-${id}`;
   return [
@@ -64,7 +64,7 @@ export function waterLayers(id) {
   ];
 }
 
-export function outlineLayers(layer) {
+function outlineLayers(layer) {
   const ground = GROUND[scheme()];
   const overlay = layer.kind === "overlay";
   const width = WIDTH[layer.level] ?? 1;
@@ -79,6 +79,27 @@ export function outlineLayers(layer) {
       },
     },
   ];
+}
+
+function landmarkLayers(id) {
+  const ground = GROUND[scheme()];
+  return [
+    {
+      id: `context-${id}-dot`, type: "circle", source: `src-${id}`,
+      paint: { "circle-color": ground.landmark, "circle-radius": ["interpolate", ["linear"], ["zoom"], 9, 2, 14, 5.5], "circle-stroke-color": ground.halo, "circle-stroke-width": 1.2 },
+    },
+    {
+      id: `context-${id}-name`, type: "symbol", source: `lab-${id}`, minzoom: 13,
+      layout: { "text-field": ["get", "name"], "text-font": FONT, "text-size": 11, "text-anchor": "top", "text-offset": [0, 0.7], "text-max-width": 8 },
+      paint: { "text-color": ground.label, "text-halo-color": ground.halo, "text-halo-width": 1.4 },
+    },
+  ];
+}
+
+/** Layers that show something above the coloured places, without numbers. */
+export function contextLayers(layer) {
+  if (layer.kind === "water") return waterLayers(layer.id);
+  return layer.kind === "landmark" ? landmarkLayers(layer.id) : outlineLayers(layer);
 }
 
 export function labelLayer(id, rank, places) {
@@ -118,7 +139,13 @@ export function repaint(map) {
       set(id, "text-halo-color", ground.halo);
     } else if (id.startsWith("context-water") && id.endsWith("-fill")) set(id, "fill-color", ground.waterFill);
     else if (id.startsWith("context-water")) set(id, "line-color", ground.water);
-    else if (id.startsWith("context-overlay")) set(id, "line-color", ground.overlay);
+    else if (id.startsWith("context-landmark") && id.endsWith("-dot")) {
+      set(id, "circle-color", ground.landmark);
+      set(id, "circle-stroke-color", ground.halo);
+    } else if (id.startsWith("context-landmark")) {
+      set(id, "text-color", ground.label);
+      set(id, "text-halo-color", ground.halo);
+    } else if (id.startsWith("context-overlay")) set(id, "line-color", ground.overlay);
     else if (id.startsWith("context-")) set(id, "line-color", ground.outline);
   }
   if (map.hasImage("hatch")) map.updateImage("hatch", hatchImage());
