@@ -115,6 +115,8 @@ def fill_postgis(server: Server, contents: Contents, tables: Mapping[str, Table]
             connection.execute(insert(Result).values(**told, rows_n=unpack(one.content).height, sha256=digest))
             provenance = one.provenance if one.name == "analysis" else provenance
         publish(connection, provenance)
+        if any("reports" in load.tables for load in contents.loads):
+            connection.execute(text("ANALYZE fact_reports, replaced"))
         points.reach("in-restore")
 
 

@@ -27,8 +27,8 @@ from cloudmap.store.server import WRITE_PATIENCE_S, Server
 from cloudmap.store.tables import Load, LoadTable, Remembered
 from cloudmap.store.views import build_views
 
-_MANY_ROWS: Final = 50_000
-"""From here on the planner's statistics are taken anew within the load."""
+_GROWTH: Final = 10
+"""A load that adds more than one in this many has the planner's statistics taken anew at once: without them seconds become minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,8 @@ def make_room(connection: Connection, columns: Mapping[str, list[list[str]]], ta
 def note_replaced(connection: Connection, table: str, load_seq: int, rows_n: int) -> None:
     """Write down which ids of a load earlier visible loads hold, so that readers need not compare all loads with all."""
     id_column, fact = VERSIONED[table], f"fact_{table}"
-    if rows_n >= _MANY_ROWS:
+    known_n = connection.scalar(text("SELECT reltuples FROM pg_class WHERE oid = to_regclass(:fact)"), {"fact": fact})
+    if _GROWTH * rows_n > int(known_n or 0):
         connection.execute(text(f"ANALYZE {fact}"))
     statement = f"""
         INSERT INTO replaced (table_name, id, load_seq)
@@ -225,4 +226,5 @@ def note_replaced(connection: Connection, table: str, load_seq: int, rows_n: int
             SELECT FROM {fact} older JOIN loads USING (load_seq)
             WHERE older.{id_column} = mine.{id_column} AND older.load_seq < :load_seq AND NOT loads.undone
         )"""  # noqa: S608  (names from VERSIONED, values bound)
-    connection.execute(text(statement), {"table": table, "load_seq": load_seq})
+    if connection.execute(text(statement), {"table": table, "load_seq": load_seq}).rowcount:
+        connection.execute(text("ANALYZE replaced"))

@@ -1,7 +1,7 @@
 """The newest analysis as plain tables with shapes, for the views that QGIS and plain SQL read.
 
 An analysis is a result whose provenance names its parts (``parts``: name to key) and its instant (``now``). Of the parts, ``units``,
-``cover_<resolution>`` and ``cube_cell_<resolution>`` are published, each only where it changed.
+``matters``, ``cover_<resolution>`` and ``cube_cell_<resolution>`` are published, each only where it changed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def publish(connection: Connection, provenance: Mapping[str, Any]) -> None:
     _tell(connection, "now_on", now[:10])
     resolutions: list[int] = []
     for name, key in parts.items():
-        found = re.fullmatch(r"(units|cover_(\d+)|cube_cell_(\d+))", str(name))
+        found = re.fullmatch(r"(units|matters|cover_(\d+)|cube_cell_(\d+))", str(name))
         if not found:
             continue
         resolution = int(found[2] or found[3] or 0)
@@ -63,6 +63,9 @@ def publish(connection: Connection, provenance: Mapping[str, Any]) -> None:
             continue
         if name == "units":
             _put_units(connection, frame)
+        elif name == "matters":
+            connection.execute(text("DELETE FROM report_matters"))
+            copy_rows(connection, "report_matters", frame.select("report_id", "matter_id"))
         elif found[2]:
             _put_cells(connection, frame, resolution)
         else:

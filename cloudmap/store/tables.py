@@ -89,6 +89,16 @@ class Result(Base):
     content: Mapped[bytes] = mapped_column(LargeBinary, comment="the table, as a Parquet file")
 
 
+class ReportMatter(Base):
+    """A report that shares its matter with others."""
+
+    __tablename__ = "report_matters"
+    __table_args__ = ({"comment": "reports that share a matter with others, in the newest analysis; any other is a matter of its own"},)
+
+    report_id: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True, comment="source_id:source_report_id, unique in the city")
+    matter_id: Mapped[str] = mapped_column(Text(collation="C"), comment="report_id of the matter's first report")
+
+
 class Remembered(Base):
     """A small table beside a load."""
 

@@ -18,7 +18,7 @@ _HIDDEN: Final = ("load_row", "text", "address", "reporter_hash")
 _PLACES: Final = ("lon_deg", "lat_deg", "geom")
 
 _CURRENT: Final = """
-SELECT {columns} FROM fact_reports r JOIN loads l USING (load_seq)
+SELECT {columns} FROM fact_reports r JOIN loads l USING (load_seq) LEFT JOIN report_matters s USING (report_id)
 WHERE NOT l.undone AND {whether} AND NOT EXISTS (
   SELECT FROM replaced n JOIN loads m USING (load_seq)
   WHERE n.table_name = 'reports' AND n.id = r.report_id AND n.load_seq > r.load_seq AND NOT m.undone)"""
@@ -60,7 +60,7 @@ def _build_reports(connection: Connection) -> None:
     if not set(have) <= set(types):
         connection.execute(text("DROP VIEW reports_current"))
         names = list(types)
-    plain = sql.SQL(", ").join(sql.SQL("r.{}").format(sql.Identifier(name)) for name in names)
+    plain = sql.SQL(", ").join(_as_is(name) for name in names)
     coarse = sql.SQL(", ").join(_coarse(name, types[name]) for name in names)
     # Two halves, so that a search by rectangle still uses the index on geom.
     ordinary = sql.SQL(_CURRENT).format(columns=plain, whether=sql.SQL("r.category_code NOT IN (SELECT code FROM restricted_categories)"))
@@ -70,12 +70,19 @@ def _build_reports(connection: Connection) -> None:
     driver(connection).execute(statement)
 
 
+def _as_is(name: str) -> sql.Composable:
+    if name == "matter_id":
+        # What the newest analysis joined; a store of facts alone knows every report as a matter of its own.
+        return sql.SQL("coalesce(s.matter_id, r.report_id) AS matter_id")
+    return sql.SQL("r.{}").format(sql.Identifier(name))
+
+
 def _coarse(name: str, kind: str) -> sql.Composable:
     if name in _PLACES or name.startswith("cell_"):
         return sql.SQL("NULL::{} AS {}").format(sql.SQL(kind), sql.Identifier(name))
     if name == "position":
         return sql.SQL("'coarsened' COLLATE \"C\" AS position")
-    return sql.SQL("r.{}").format(sql.Identifier(name))
+    return _as_is(name)
 
 
 def _columns(connection: Connection, relation: str) -> list[tuple[str, str]]:

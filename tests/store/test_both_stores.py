@@ -101,6 +101,9 @@ def test_views_count_what_the_store_counts(on_postgis: City) -> None:
     assert execute(url, "SELECT count(*), count(DISTINCT report_id) FROM reports_current") == [(newest.height, newest.height)]
     analysis = store.result("analysis")
     assert analysis is not None
+    exported = read(on_postgis).all_reports().select("report_id", "matter_id", "position", "lon_deg", "cell_9").sort("report_id")
+    viewed = execute(url, "SELECT report_id, matter_id, position, lon_deg, cell_9 FROM reports_current ORDER BY report_id")
+    assert viewed == exported.rows()
     cube = store.result("cube_cell_9", analysis.provenance["parts"]["cube_cell_9"])
     assert cube is not None
     ordinary = cube.frame.filter(~pl.col("category_code").is_in(list(read(on_postgis).taxonomy.restricted)))

@@ -409,6 +409,11 @@ def test_views_show_the_newest_reports_with_shape_and_comments_and_keep_restrict
         *((str(n), 1, "point", 121.4, "POINT(121.4 28.5)") for n in range(2, 6)),
     ]
     assert [one[4] is None for one in seen] == [True] * 2 + [False] * 4
+    shared = pl.DataFrame({"report_id": ["app:00003", "app:00004"], "matter_id": ["app:00003", "app:00003"]})
+    store.save_result("matters", "k", shared, {})
+    store.save_result("analysis", "a", shared, {"parts": {"matters": "k"}, "now": "2024-01-02T00:00:00+00:00"})
+    matters = execute(postgis_url, "SELECT right(matter_id, 1) FROM reports_current ORDER BY report_id")
+    assert "".join(one[0] for one in matters) == "012335"
     columns = execute(
         postgis_url,
         "SELECT c.relname, a.attname, col_description(c.oid, a.attnum) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "

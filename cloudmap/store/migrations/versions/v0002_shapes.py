@@ -15,7 +15,7 @@ spatial: Any = op  # geoalchemy2 adds its operations when they are first wanted
 
 
 def upgrade() -> None:
-    """Make the tables of units, cells and their weeks."""
+    """Make the tables of units, cells and their weeks, of shared matters, and of categories that are kept back."""
     spatial.create_geospatial_table(
         "units",
         sa.Column("unit_seq", sa.Integer(), autoincrement=False, nullable=False, comment="place in the base map"),
@@ -66,6 +66,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_cell_weeks_resolution_week_on", "cell_weeks", ["resolution", "week_on"])
     op.create_table(
+        "report_matters",
+        sa.Column("report_id", sa.Text(collation="C"), nullable=False, comment="source_id:source_report_id, unique in the city"),
+        sa.Column("matter_id", sa.Text(collation="C"), nullable=False, comment="report_id of the matter's first report"),
+        sa.PrimaryKeyConstraint("report_id"),
+        comment="reports that share a matter with others, in the newest analysis; any other is a matter of its own",
+    )
+    op.create_table(
         "restricted_categories",
         sa.Column("code", sa.Text(collation="C"), nullable=False, comment="second-level code of the taxonomy"),
         sa.PrimaryKeyConstraint("code"),
@@ -77,7 +84,7 @@ def downgrade() -> None:
     """Drop the views and the tables below them; an analysis fills them again."""
     for view in ("cells_weekly", "units_current", "reports_current"):
         op.execute(f"DROP VIEW IF EXISTS {view}")
-    op.drop_table("restricted_categories")
-    op.drop_table("cell_weeks")
+    for table in ("restricted_categories", "report_matters", "cell_weeks"):
+        op.drop_table(table)
     for table in ("cells", "units"):
         spatial.drop_geospatial_table(table)
