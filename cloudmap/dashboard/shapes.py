@@ -19,14 +19,16 @@ SCALE = 1e6
 
 
 def version(reader: Reader, layer: PlaceLayer) -> str:
-    """Name the state of a layer's geometry: cells follow the load (cells with reports join), the rest the base map.
+    """Name the state of a layer's geometry: cells follow the load (cells with reports join), other layers their own files.
 
     Returns
     -------
     str
         12 hexadecimal digits; an address with it may be kept for ever.
     """
-    parts = [reader.base_map_version, layer.id, str(layer.places_n), str(reader.analysed_load) if layer.kind == "cell" else ""]
+    own = {"water": "water", "landmark": "landmarks"}.get(layer.kind, "")
+    stand = str(reader.analysed_load) if layer.kind == "cell" else str(reader.provenance.get("parts", {}).get(own, ""))
+    parts = [reader.base_map_version, layer.id, str(layer.places_n), stand]
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:12]
 
 

@@ -283,6 +283,10 @@ def test_the_distance_to_water_of_restricted_reports_needs_the_grant(folder, rea
         read(open_city(folder), audience=Audience(kind="outside")).near_water()
 
 
+def test_what_did_not_change_is_not_counted_again(folder):
+    assert analyse(open_city(folder)).redone == ()
+
+
 def test_landmarks_are_layers_with_shapes_only(reader):
     layer = reader.layer("landmark_market")
     assert (layer.kind, layer.name_en, layer.places_n) == ("landmark", "Markets", 1)

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 import shapely
 
-from cloudmap.access.views import ALL, Category, PlaceLayer, PlaceView
+from cloudmap.access.views import ALL, Category, MatterView, PlaceLayer, PlaceView
 from cloudmap.analytics.periods import Period, lattice
 from cloudmap.analytics.result import Result
 from cloudmap.city import City, CitySection, Source
@@ -87,6 +87,7 @@ class FakeReader:
         self.now = datetime(2018, 8, 30, 9, 30, tzinfo=UTC)
         self.base_map_version = "a1b2c3d4e5f6"
         self.analysed_load = 4
+        self.provenance: dict[str, dict[str, str]] = {}
         self.asked: list[tuple[str, ...]] = []
 
     @cached_property
@@ -236,6 +237,9 @@ class FakeReader:
 
     def counts_of(self, place: str, code: str, period_id: str) -> int:
         return hash_text(f"{place}{code}{period_id}") % 23
+
+    def matters(self, layer_id: str, place: str, period_id: str, category: str = ALL, *, limit: int = 50) -> list[MatterView]:
+        return []
 
     def reports(self, layer_id: str, place: str, period_id: str, category: str = ALL, *, limit: int | None = 500) -> pl.DataFrame:
         if self.audience.kind == "outside":
