@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from cloudmap.analytics.inference import fdr
+from cloudmap.analytics.moran import general_g, global_moran, local_moran
+from cloudmap.analytics.suitable import suitable_counts, suitable_exposure, suitable_limit, suitable_values, suitable_weights
 from cloudmap.errors import AnalysisError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scipy.sparse import csr_array, csr_matrix
+    from scipy.sparse import csr_array
 
-    Weights = csr_array | csr_matrix
+    from cloudmap.analytics.suitable import Weights
+
+__all__ = [
+    "general_g",
+    "gi_exact_p",
+    "gi_exact_p_slices",
+    "gi_nb_p",
+    "gi_z",
+    "global_moran",
+    "hotspot_table",
+    "local_moran",
+]
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
 def gi_z(y: npt.ArrayLike, w: Weights, *, star: bool = True) -> Floats:
@@ -52,7 +66,8 @@ def gi_z(y: npt.ArrayLike, w: Weights, *, star: bool = True) -> Floats:
     ----------
     Ord and Getis (1995), doi:10.1111/j.1538-4632.1995.tb00912.x.
     """
-    values, weights = _checked(y, w)
+    values = suitable_values(y)
+    weights = suitable_weights(w, values.size)
     n = float(values.size)
     local = np.asarray(weights @ values, dtype=np.float64)
     total = np.asarray(weights.sum(axis=1), dtype=np.float64).ravel()
@@ -71,8 +86,8 @@ def gi_z(y: npt.ArrayLike, w: Weights, *, star: bool = True) -> Floats:
     return np.where(flat, 0.0, difference / np.where(flat, 1.0, spread))
 
 
-def gi_exact_p(y: npt.ArrayLike, w: Weights, *, star: bool = True) -> Floats:
-    """Compute the exact upper-tail p of local Getis-Ord sums, given all values.
+def gi_exact_p(y: npt.ArrayLike, w: Weights, *, star: bool = True, tail: Literal["upper", "lower"] = "upper") -> Floats:
+    """Compute the exact tail p of local Getis-Ord sums, given all values.
 
     Under the null hypothesis every assignment of the observed counts to the places is equally likely, so the sum over a neighbourhood of m
     places is the sum of a uniform m-subset. Its distribution is worked out, not simulated: a p of 1e-12 is as exact as one of 0.1.
@@ -86,11 +101,13 @@ def gi_exact_p(y: npt.ArrayLike, w: Weights, *, star: bool = True) -> Floats:
     star : bool, default True
         Gi*: the neighbourhood includes the place, drawn from all n values. False gives Gi: the place's own value is fixed and its
         neighbours are drawn from the other n - 1.
+    tail : {"upper", "lower"}, default "upper"
+        P(sum >= observed), small where counts are high; or P(sum <= observed), small where they are low.
 
     Returns
     -------
     ndarray of shape (n,), float64
-        P(sum >= observed), one-sided: small where counts are high.
+        One-sided p.
 
     Raises
     ------
@@ -115,23 +132,97 @@ def gi_exact_p(y: npt.ArrayLike, w: Weights, *, star: bool = True) -> Floats:
     >>> gi_exact_p([3, 2, 0, 0], line).round(3).tolist()
     [0.167, 0.5, 1.0, 1.0]
     """
-    from cloudmap.analytics.subsets import subset_sum_tail
+    return _exact(suitable_counts(y)[:, None], w, star=star, tail=tail)[:, 0]
 
-    values, weights = _checked(y, w)
-    counts = values.astype(np.int64)
-    if not np.array_equal(counts, values):
-        raise AnalysisError("exact p needs whole counts; severity weights and rates have no exact test (use counts of matters)")
-    if not counts.any():
-        raise AnalysisError("exact p: every count is zero, so nothing can be tested; choose a longer period or a wider category")
-    if weights.nnz and not (weights.data == 1).all():
-        raise AnalysisError("exact p needs binary weights (0 or 1); distance decay has no exact test here")
-    degree = np.diff(weights.indptr).astype(np.int64)
-    if not star and (degree == 0).any():
-        raise AnalysisError(f"exact p of Gi: {int((degree == 0).sum())} place(s) without neighbours; leave them out or use star=True")
-    sums = np.rint(weights @ values).astype(np.int64)
-    if star:
-        return _tails(counts, counts, degree + 1, sums + counts, subset_sum_tail, drop_focal=False)
-    return _tails(counts, counts, degree, sums, subset_sum_tail, drop_focal=True)
+
+def gi_exact_p_slices(y: npt.ArrayLike, w: Weights, *, star: bool = True, tail: Literal["upper", "lower"] = "upper") -> Floats:
+    """Compute `gi_exact_p` for many periods at once, each compared with itself alone.
+
+    A rise of reporting that is the same everywhere therefore changes no p.
+
+    Parameters
+    ----------
+    y : array_like of shape (n, t)
+        Counts of n places in t periods. A period without any count gets p = 1 everywhere.
+    w, star, tail
+        As `gi_exact_p`.
+
+    Returns
+    -------
+    ndarray of shape (n, t), float64
+
+    Raises
+    ------
+    AnalysisError
+        As `gi_exact_p`.
+
+    Examples
+    --------
+    >>> from scipy.sparse import csr_array
+    >>> line = csr_array([[0, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1], [0, 0, 1, 0]])
+    >>> gi_exact_p_slices([[3, 0], [2, 0], [0, 0], [0, 0]], line).round(3).tolist()
+    [[0.167, 1.0], [0.5, 1.0], [1.0, 1.0], [1.0, 1.0]]
+    """
+    return _exact(suitable_counts(y, dimensions=2), w, star=star, tail=tail)
+
+
+def gi_nb_p(y: npt.ArrayLike, exposure: npt.ArrayLike, w: Weights, *, star: bool = True, size: float | None = None) -> Floats:
+    """Compute the upper-tail p of local sums of counts whose expectation follows an exposure.
+
+    Each place's count is taken as negative binomial with mean exposure x city rate and one dispersion, which maximum likelihood fits; the
+    places are independent under the null hypothesis. The sum over a neighbourhood has no closed form, since the means differ: its
+    distribution is worked out exactly.
+
+    Parameters
+    ----------
+    y : array_like of shape (n,)
+        Counts: non-negative whole numbers.
+    exposure : array_like of shape (n,)
+        Persons, or all-category long-run reports; above 0.
+    w : scipy CSR of shape (n, n)
+        Binary neighbours, zero diagonal.
+    star : bool, default True
+        Whether the sum includes the place itself.
+    size : float, optional
+        Size r of the negative binomial (variance = mean + mean^2 / r); fitted where not given. Infinity means Poisson.
+
+    Returns
+    -------
+    ndarray of shape (n,), float64
+        P(sum >= observed), small where counts are high for their exposure.
+
+    Raises
+    ------
+    AnalysisError
+        Counts that are negative, missing, not whole or all zero; exposure that is missing, negative or 0; fewer than three places; weights
+        that are not binary or, without `star`, a place without neighbours.
+
+    Notes
+    -----
+    A negative binomial is a compound Poisson of logarithmic jumps, so the sum S of independent ones with common r and
+    q_j = mu_j / (mu_j + r) obeys k P(S = k) = r sum_j A_j(k), where A_j(k) = q_j (A_j(k - 1) + P(S = k - 1)): all terms are positive, so
+    that tails keep their relative precision. A hotspot raises the fitted dispersion, which makes the test milder, never bolder.
+
+    References
+    ----------
+    Furman (2007), doi:10.1016/j.spl.2006.06.007 (the sum); Lawless (1987), doi:10.2307/3314912 (the fit).
+
+    Examples
+    --------
+    >>> from scipy.sparse import csr_array
+    >>> line = csr_array([[0, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1], [0, 0, 1, 0]])
+    >>> gi_nb_p([9, 8, 1, 0], [40, 60, 50, 50], line).round(3).tolist()
+    [0.152, 0.274, 0.662, 0.943]
+    """
+    from cloudmap.analytics.negative_binomial import fit_size, sum_tails
+
+    counts = suitable_counts(y)
+    people = suitable_exposure(exposure, counts.size)
+    weights = _binary(w, counts.size, star=star)
+    mean = people * (counts.sum() / people.sum())
+    size = fit_size(counts, mean) if size is None else suitable_limit(size, "size", infinite=True)
+    sums = np.rint(weights @ counts).astype(np.int64) + (counts if star else 0)
+    return sum_tails(mean, size, weights, sums, star=star)
 
 
 def hotspot_table(places: Sequence[str], counts: npt.ArrayLike, w: Weights, *, threshold: float = 0.05) -> pl.DataFrame:
@@ -179,41 +270,22 @@ def hotspot_table(places: Sequence[str], counts: npt.ArrayLike, w: Weights, *, t
     )
 
 
-def _tails(population: npt.NDArray[np.int64], focal: npt.NDArray[np.int64], size: npt.NDArray[np.int64], sums: npt.NDArray[np.int64],
-           tail: object, *, drop_focal: bool) -> Floats:  # fmt: skip
-    """Look each place's sum up in the tail of its own comparison: one per neighbourhood size (and focal value)."""
-    assert callable(tail)  # noqa: S101  (narrows the type)
-    distinct, frequency = np.unique(population, return_counts=True)
-    result = np.empty(population.size)
-    key = np.stack([size, focal if drop_focal else np.zeros_like(focal)])
-    groups, member = np.unique(key, axis=1, return_inverse=True)
-    member = np.asarray(member).ravel()
-    for number in range(groups.shape[1]):
-        rows = np.flatnonzero(member == number)
-        multiplicity = frequency.copy()
-        if drop_focal:
-            multiplicity[np.searchsorted(distinct, groups[1, number])] -= 1
-        top = int(sums[rows].max())
-        result[rows] = tail(distinct[::-1].copy(), multiplicity[::-1].copy(), int(groups[0, number]), top)[sums[rows]]
-    return np.minimum(result, 1.0)
+def _exact(counts: Ints, w: Weights, *, star: bool, tail: str) -> Floats:
+    """Exact tails of local sums; counts and result are places by periods."""
+    from cloudmap.analytics.subsets import subset_sum_tails
+
+    if tail not in ("upper", "lower"):
+        raise AnalysisError(f"tail {tail!r} is unknown; use 'upper' (high counts) or 'lower' (low counts)")
+    weights = _binary(w, counts.shape[0], star=star)
+    sums = np.rint(weights @ counts.astype(np.float64)).astype(np.int64) + (counts if star else 0)
+    sizes = np.diff(weights.indptr).astype(np.int64) + int(star)
+    by_slice, slice_sums = np.ascontiguousarray(counts.T), np.ascontiguousarray(sums.T)
+    p: Floats = subset_sum_tails(by_slice, sizes, slice_sums, not star, tail == "upper").T
+    return p
 
 
-def _checked(y: npt.ArrayLike, w: Weights) -> tuple[Floats, csr_array]:
-    from scipy.sparse import csr_array, issparse
-
-    values = np.asarray(y, dtype=np.float64)
-    if values.ndim != 1 or values.size < 3:
-        raise AnalysisError(f"a local statistic needs at least three places in a vector, got shape {values.shape}")
-    if not np.isfinite(values).all():
-        raise AnalysisError(f"{int((~np.isfinite(values)).sum())} value(s) are missing or infinite; a place without reports counts 0")
-    if (values < 0).any():
-        raise AnalysisError(f"{int((values < 0).sum())} value(s) are negative; counts start at 0")
-    if not issparse(w):
-        raise AnalysisError("weights must be a scipy sparse matrix; make one with cloudmap.neighbours(...)")
-    weights = csr_array(w)
-    weights.eliminate_zeros()
-    if weights.shape != (values.size, values.size):
-        raise AnalysisError(f"weights of shape {weights.shape} do not fit {values.size} values; rebuild them from the same places")
-    if weights.diagonal().any():
-        raise AnalysisError("weights have a non-zero diagonal; the focal place is added by star=True")
-    return values, weights
+def _binary(w: Weights, n: int, *, star: bool) -> csr_array:
+    weights = suitable_weights(w, n, islands=star)
+    if weights.nnz and not (weights.data == 1).all():
+        raise AnalysisError("exact p needs binary weights (0 or 1); distance decay has no exact test here")
+    return weights

@@ -35,8 +35,8 @@ def _hypergeometric(j: int, total: int, marked: int, drawn: int) -> float:
 
 
 @numba.njit(cache=True)  # type: ignore[misc, unused-ignore]
-def subset_sum_tail(values: npt.NDArray[np.int64], multiplicity: npt.NDArray[np.int64], size: int, top: int) -> npt.NDArray[np.float64]:
-    """Compute P(sum >= s) for s = 0 ... `top` of a uniform subset of `size` values.
+def subset_sum_mass(values: npt.NDArray[np.int64], multiplicity: npt.NDArray[np.int64], size: int, top: int) -> npt.NDArray[np.float64]:
+    """Compute P(sum = s) for s = 0 ... `top` - 1 of a uniform subset of `size` values; the last entry is P(sum >= top).
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def subset_sum_tail(values: npt.NDArray[np.int64], multiplicity: npt.NDArray[np.
     size : int
         Number of values drawn without replacement.
     top : int
-        Largest sum asked for; sums above it are pooled, since only tails are wanted.
+        From here on sums are pooled, since only tails are wanted.
 
     Returns
     -------
@@ -73,9 +73,84 @@ def subset_sum_tail(values: npt.NDArray[np.int64], multiplicity: npt.NDArray[np.
                         after[draws - j, min(so_far + gain, top)] += mass * chance
         left = after
         remaining -= count
+    mass_by_sum: npt.NDArray[np.float64] = left[0]
+    return mass_by_sum
+
+
+@numba.njit(cache=True)  # type: ignore[misc, unused-ignore]
+def _tail(values: npt.NDArray[np.int64], multiplicity: npt.NDArray[np.int64], size: int, top: int, upper: bool) -> npt.NDArray[np.float64]:
+    """P(sum >= s), or P(sum <= s), for s = 0 ... `top`; added up from the small end, so that small tails keep their precision."""
+    mass = subset_sum_mass(values, multiplicity, size, top + 1)
     tail = np.empty(top + 1)
-    running = 0.0
-    for total in range(top, -1, -1):
-        running += left[0, total]
-        tail[total] = running
+    if upper:
+        running = mass[top + 1]
+        for total in range(top, -1, -1):
+            running += mass[total]
+            tail[total] = min(running, 1.0)
+    else:
+        running = 0.0
+        for total in range(top + 1):
+            running += mass[total]
+            tail[total] = min(running, 1.0)
     return tail
+
+
+@numba.njit(cache=True)  # type: ignore[misc, unused-ignore]
+def _slice_tails(counts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], sums: npt.NDArray[np.int64], drop_focal: bool,
+                 upper: bool, result: npt.NDArray[np.float64]) -> None:  # fmt: skip
+    """Look every sum of one slice up in the tail of its own comparison: one per neighbourhood size (and focal value)."""
+    frequency = np.bincount(counts)
+    distinct = np.flatnonzero(frequency)[::-1].copy()
+    rank = np.zeros(frequency.size, dtype=np.int64)
+    rank[distinct] = np.arange(distinct.size)
+    groups_n = distinct.size if drop_focal else 1
+    top = np.full((sizes.max() + 1, groups_n), -1, dtype=np.int64)
+    for place in range(counts.size):
+        group = rank[counts[place]] if drop_focal else 0
+        top[sizes[place], group] = max(top[sizes[place], group], sums[place])
+    start = np.full(top.shape, -1, dtype=np.int64)
+    start_at = 0
+    for size in range(top.shape[0]):
+        for group in range(groups_n):
+            if top[size, group] >= 0:
+                start[size, group] = start_at
+                start_at += top[size, group] + 1
+    tails = np.empty(start_at)
+    for size in range(top.shape[0]):
+        for group in range(groups_n):
+            if top[size, group] >= 0:
+                multiplicity = frequency[distinct]
+                if drop_focal:
+                    multiplicity[group] -= 1
+                at = start[size, group]
+                tails[at : at + top[size, group] + 1] = _tail(distinct, multiplicity, size, top[size, group], upper)
+    for place in range(counts.size):
+        result[place] = tails[start[sizes[place], rank[counts[place]] if drop_focal else 0] + sums[place]]
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[misc, unused-ignore]
+def subset_sum_tails(counts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], sums: npt.NDArray[np.int64], drop_focal: bool,
+                     upper: bool) -> npt.NDArray[np.float64]:  # fmt: skip
+    """Compute the tail of each neighbourhood's sum, slice by slice.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (t, n), int64
+        Values of n places in t slices; each slice is compared with itself.
+    sizes : ndarray of shape (n,), int64
+        Number of places in each sum.
+    sums : ndarray of shape (t, n), int64
+        The sums.
+    drop_focal : bool
+        Whether a place's own value is left out of what its sum is drawn from.
+    upper : bool
+        P(sum >= observed), else P(sum <= observed).
+
+    Returns
+    -------
+    ndarray of shape (t, n), float64
+    """
+    result = np.empty(counts.shape)
+    for number in range(counts.shape[0]):
+        _slice_tails(counts[number], sizes, sums[number], drop_focal, upper, result[number])
+    return result
