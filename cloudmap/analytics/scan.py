@@ -1,0 +1,186 @@
+"""Space-time scan: the circle, and the span of periods, in which cases most exceed what was expected; and the Knox test."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from cloudmap.analytics.circles import Circles, Found, best_cylinder, circles_within, replicate_maxima
+from cloudmap.analytics.knox import Knox, NearRepeat, knox, near_repeat
+from cloudmap.analytics.suitable import suitable_counts, suitable_points, suitable_values
+from cloudmap.errors import AnalysisError
+
+__all__ = ["Cluster", "Knox", "NearRepeat", "knox", "near_repeat", "scan"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+class Cluster(NamedTuple):
+    """One cylinder of a scan: places (indices, nearest to the centre first) and periods (indices, both included)."""
+
+    llr: float
+    places: Ints
+    first_period: int
+    last_period: int
+    cases: float
+    expected: float
+    p: float
+    p_gumbel: float
+
+
+def scan(  # noqa: PLR0913  (the settings of a published method)
+    cases: npt.ArrayLike,
+    expected: npt.ArrayLike,
+    xy_m: npt.ArrayLike,
+    *,
+    max_share: float,
+    max_periods: int = 1,
+    prospective: bool = False,
+    replicates: int = 0,
+    rng: np.random.Generator | None = None,
+    clusters_n: int = 10,
+) -> list[Cluster]:
+    """Find the cylinders with most cases above expectation (Kulldorff's Poisson scan, high rates only).
+
+    Parameters
+    ----------
+    cases : array_like of shape (n, t) or (n,)
+        Cases of n places in t periods, oldest first; whole where replicates are asked for. One period gives the purely spatial scan.
+    expected : array_like of shape (n, t) or (n,)
+        Expected cases up to a factor (population, exposure); at least 0, each place above 0 in some period.
+    xy_m : array_like of shape (n, 2)
+        Centres of the places in a projected system, metres. Degrees would give other circles.
+    max_share : float
+        Largest share (0 to 1) of the expected cases of all periods that lie in a circle.
+    max_periods : int, default 1
+        Longest cylinder, periods.
+    prospective : bool, default False
+        Only cylinders that reach the last period: what is going on now.
+    replicates : int, default 0
+        Monte Carlo replicates for p; 0 gives p = NaN.
+    rng : numpy Generator, optional
+        Source of the replicates; needed where there are any, so that results can be repeated.
+    clusters_n : int, default 10
+        Most clusters returned.
+
+    Returns
+    -------
+    list of Cluster
+        Strongest first; none shares a place with a stronger one. llr, places, first_period, last_period, cases, expected (scaled to the
+        total of cases), p (Monte Carlo) and p_gumbel (tail of a Gumbel distribution fitted to the replicates: resolves p below
+        1 / replicates, but is an extrapolation). Empty if no cylinder has more cases than expected.
+
+    Raises
+    ------
+    AnalysisError
+        Negative or missing numbers, no case, a place without any expected case, shapes that differ, one place, limits out of range,
+        replicates without `rng` or with fractional cases, or more circles than memory holds.
+
+    Notes
+    -----
+    llr = c ln(c / e) + (C - c) ln((C - c) / (C - e)) for c cases, e expected and C in all. Circles grow around each place one distance at a
+    time, so that equally distant places enter together. p = (1 + number of replicates whose largest llr is at least this one) / (1 +
+    replicates), replicates being multinomial given C; for clusters after the first it is conservative.
+
+    References
+    ----------
+    Kulldorff (1997), doi:10.1080/03610929708831995; prospective: Kulldorff (2001), doi:10.1111/1467-985X.00186; Gumbel: Abrams, Kulldorff
+    and Kleinman (2010), doi:10.1186/1476-072X-9-61.
+
+    Examples
+    --------
+    >>> xy_m = [[0, 0], [500, 0], [1000, 0], [5000, 0], [5500, 0], [6000, 0]]
+    >>> first = scan([9, 8, 1, 2, 1, 3], [4, 4, 4, 4, 4, 4], xy_m, max_share=0.5)[0]
+    >>> first.places.tolist(), first.cases, first.expected, round(first.llr, 3)
+    ([0, 1], 17.0, 8.0, 7.027)
+    """
+    counts, means, points = _scaled(cases, expected, xy_m)
+    windows = _windows(counts.shape[1], max_periods, prospective=prospective)
+    if not 0 < max_share <= 1:
+        raise AnalysisError(f"max_share = {max_share!r} must lie above 0 and not above 1; 0.5 is customary, smaller is faster")
+    circles = circles_within(points, means.sum(axis=1), max_share)
+    maxima = _maxima(counts, means, circles, windows, replicates, rng)
+    case_sums, mean_sums = _window_sums(counts, windows), _window_sums(means, windows)
+    blocked = np.zeros(counts.shape[0], dtype=np.bool_)
+    clusters: list[Cluster] = []
+    while len(clusters) < clusters_n:
+        found = Found(*best_cylinder(case_sums, mean_sums, counts.sum(), circles, blocked))
+        if found.llr <= 0:
+            break
+        places = circles.order[circles.start[found.centre] : circles.start[found.centre] + found.places_n]
+        blocked[places] = True
+        first, last = windows[found.window]
+        inside = (places, slice(first, last + 1))
+        p, p_gumbel = _chances(found.llr, maxima)
+        clusters.append(
+            Cluster(
+                found.llr,
+                places.astype(np.int64),
+                int(first),
+                int(last),
+                float(counts[inside].sum()),
+                float(means[inside].sum()),
+                p,
+                p_gumbel,
+            )
+        )
+    return clusters
+
+
+def _scaled(cases: npt.ArrayLike, expected: npt.ArrayLike, xy_m: npt.ArrayLike) -> tuple[Floats, Floats, Floats]:
+    """Cases, expected cases scaled to the same total, and centres; one period becomes a column."""
+    tables = []
+    for table, what in ((cases, "case"), (expected, "expected case")):
+        raw = np.asarray(table, dtype=np.float64)
+        tables.append(suitable_values(raw[:, None] if raw.ndim == 1 else raw, what=what, least=2, dimensions=2))
+    counts, means = tables
+    points = suitable_points(xy_m, least=2, what="place")
+    if counts.shape != means.shape or counts.shape[0] != points.shape[0]:
+        raise AnalysisError(
+            f"cases {counts.shape}, expected {means.shape} and {points.shape[0]} centres do not fit; rebuild from the same places"
+        )
+    if counts.sum() <= 0:
+        raise AnalysisError("every case is zero, so nothing can be found; choose a longer period or a wider category")
+    if (means.sum(axis=1) <= 0).any():
+        raise AnalysisError(
+            f"{int((means.sum(axis=1) <= 0).sum())} place(s) have no expected case (exposure 0); leave them out and list them"
+        )
+    return counts, means * (counts.sum() / means.sum()), points
+
+
+def _windows(periods_n: int, max_periods: int, *, prospective: bool) -> Ints:
+    """First and last period of every span to look at."""
+    if not 1 <= max_periods <= periods_n:
+        raise AnalysisError(f"max_periods = {max_periods} must lie between 1 and the {periods_n} period(s) given")
+    lasts = [periods_n - 1] if prospective else range(periods_n)
+    spans = [(last - length + 1, last) for last in lasts for length in range(1, max_periods + 1) if last - length + 1 >= 0]
+    return np.array(spans, dtype=np.int64)
+
+
+def _window_sums(table: Floats, windows: Ints) -> Floats:
+    running = np.concatenate([np.zeros((table.shape[0], 1)), np.cumsum(table, axis=1)], axis=1)
+    return np.ascontiguousarray(running[:, windows[:, 1] + 1] - running[:, windows[:, 0]])
+
+
+def _maxima(counts: Floats, means: Floats, circles: Circles, windows: Ints, replicates: int, rng: np.random.Generator | None) -> Floats:
+    if replicates == 0:
+        return np.empty(0)
+    if replicates < 0 or rng is None:
+        raise AnalysisError("replicates need a number above 0 and rng=numpy.random.default_rng(seed), so that p can be repeated")
+    total = int(suitable_counts(counts, what="case", dimensions=2, least=2).sum())
+    return replicate_maxima(total, means, circles, windows, replicates, rng)
+
+
+def _chances(llr: float, maxima: Floats) -> tuple[float, float]:
+    """Monte Carlo p, and p of a Gumbel distribution with the mean and variance of the replicates' maxima."""
+    if maxima.size == 0:
+        return float("nan"), float("nan")
+    p = (1 + int((maxima >= llr * (1 - 1e-9)).sum())) / (1 + maxima.size)
+    if maxima.size < 2 or maxima.std() == 0:
+        return p, float("nan")
+    scale = float(maxima.std(ddof=1)) * np.sqrt(6) / np.pi
+    return p, float(stats.gumbel_r.sf(llr, loc=maxima.mean() - np.euler_gamma * scale, scale=scale))
