@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from cloudmap.analytics.hotspots import gi_exact_p, gi_z, hotspot_table
+from cloudmap.analytics.hotspots import gi_exact_p, gi_exact_p_slices, gi_z, hotspot_table
 from cloudmap.analytics.inference import fdr
 from cloudmap.errors import AnalysisError
 from cloudmap.geo.weights import neighbours
+from tests.analytics.published import grid
 
 PUBLISHED = Path(__file__).parents[1] / "published"
 
@@ -131,3 +132,70 @@ def test_unsuitable_weights_are_refused_in_words():
     with pytest.raises(AnalysisError, match="without neighbours"):
         gi_exact_p([1, 2, 3], island, star=False)
     assert gi_exact_p([1, 2, 3], island)[2] == pytest.approx(1 / 3)
+
+
+def test_slices_equal_each_period_alone_and_empty_ones_test_nothing():
+    rng = np.random.default_rng(11)
+    table = rng.poisson([0.05, 0.5, 3, 0], (60, 4))
+    for star in (True, False):
+        for tail in ("upper", "lower"):
+            slices = gi_exact_p_slices(table, _ring(60), star=star, tail=tail)
+            for period in range(3):
+                np.testing.assert_array_equal(slices[:, period], gi_exact_p(table[:, period], _ring(60), star=star, tail=tail))
+            assert (slices[:, 3] == 1).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 6), min_size=5, max_size=9).filter(any), st.booleans())
+def test_lower_tail_equals_brute_force_over_all_subsets(counts, star):
+    n = len(counts)
+    low = gi_exact_p(counts, _ring(n), star=star, tail="lower")
+    for focal in range(n):
+        near = [(focal + 1) % n, (focal - 1) % n] + ([focal] if star else [])
+        pool = [counts[i] for i in range(n) if star or i != focal]
+        observed = sum(counts[i] for i in near)
+        hits = sum(sum(subset) <= observed for subset in combinations(pool, len(near)))
+        assert low[focal] == pytest.approx(hits / comb(len(pool), len(near)), abs=1e-12)
+
+
+def test_growth_that_is_the_same_everywhere_changes_no_p_of_a_shape():
+    """Per-slice moments: doubling every count leaves every p as it was."""
+    table = np.random.default_rng(12).poisson(1.0, (80, 1))
+    p = gi_exact_p_slices(np.hstack([table, 2 * table]), _ring(80))
+    np.testing.assert_allclose(p[:, 0], p[:, 1], rtol=1e-12)
+
+
+def test_unknown_tails_and_flat_tables_are_refused():
+    with pytest.raises(AnalysisError, match="'upper'"):
+        gi_exact_p([1, 2, 3, 4], _ring(4), tail="both")
+    with pytest.raises(AnalysisError, match="table of places by periods"):
+        gi_exact_p_slices([1, 2, 3, 4], _ring(4))
+
+
+def test_decayed_weights_reproduce_spdep_on_the_grid_and_the_disk():
+    """Inverse distance (six points, grid; R spdep) and decay by ring (disk; own formulas checked on the grid)."""
+    six = _json("gi_six_points.json")
+    xy = np.column_stack([six["x"], six["y"]])
+    distance = np.linalg.norm(xy[:, None] - xy[None], axis=2)
+    near = (distance <= six["band"]) & (distance > 0)
+    for power, key in ((1, "gi_invdist"), (2, "gi_invdist2")):
+        weights = np.where(near, 1 / np.where(near, distance, 1) ** power, 0)
+        np.testing.assert_allclose(gi_z(six["value"], csr_array(weights), star=False), six[key], atol=1e-9)
+    binary = near.astype(float)
+    np.testing.assert_allclose(
+        gi_z(six["value"], csr_array(binary / binary.sum(axis=1, keepdims=True)), star=False), six["gi_rowstd"], atol=1e-9
+    )
+    np.testing.assert_allclose(gi_z(six["value"], csr_array(binary), star=True), six["gistar_rowstd"], atol=1e-9)  # z has no scale
+    values, w, answers = grid()
+    inverse = w.copy()
+    rows, columns = inverse.nonzero()
+    inverse.data = 1 / np.hypot(rows % 20 - columns % 20, rows // 20 - columns // 20)
+    np.testing.assert_allclose(gi_z(values, inverse, star=False), answers["gi_invdist"], atol=1e-9)
+    disk = pl.read_csv(PUBLISHED / "h3_res9_disk.csv")
+    cells, counts = disk["cell"].to_list(), disk["count"].to_numpy()
+    one, two = neighbours(cells, k=1).toarray(), neighbours(cells, k=2).toarray()
+    decayed = csr_array(0.25 * one + 0.25 * two)
+    np.testing.assert_allclose(gi_z(counts, decayed, star=False), disk["gi_z_decay"].to_numpy(), atol=1e-9)
+    np.testing.assert_allclose(gi_z(counts, decayed, star=True), disk["gistar_z_decay"].to_numpy(), atol=1e-9)
+    exact = fdr(gi_exact_p(counts, neighbours(cells), star=False), method="by")
+    np.testing.assert_allclose(exact, disk["q_by_gi"].to_numpy(), atol=1e-9)
