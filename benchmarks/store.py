@@ -3,7 +3,7 @@
 python benchmarks/store.py [--rows 2160000] [--daily 10000] [--days 5] [--kinds lake postgis] [--postgis URL] [--folder DIR]
 
 Rows come ready located, so that only the store is timed. PostGIS is a cluster of its own (tools/postgis-cluster, which does not wait for
-the disk: fsync off) unless --postgis names a database; there a schema bench_store is made and dropped.
+the disk: fsync off) unless --postgis names a database; there schemas bench_store_* are made and dropped.
 """
 
 import argparse
@@ -27,6 +27,7 @@ import psycopg
 
 from cloudmap.schema import QUARANTINE, located_table
 from cloudmap.store import LoadKey, Store
+from cloudmap.store.backup import opened_backup, restore, write_backup
 from cloudmap.store.lake import Lake
 from cloudmap.store.postgis import Postgis
 
@@ -52,8 +53,8 @@ def main() -> None:
     print(f"{asked.rows:,} rows; {psutil.cpu_count()} cores, {memory:.0f} GB, {platform.system()}, load average {load:.1f}; s unless said")
     figures: dict[str, dict[str, float]] = {}
     for kind in asked.kinds:
-        with opened(kind, asked.folder, asked.postgis) as (store, size):
-            figures[kind] = measure(store, size, asked.rows, asked.daily, asked.days)
+        with opened(kind, asked.folder, asked.postgis) as (store, size), opened(kind, asked.folder, asked.postgis, "again") as (other, _):
+            figures[kind] = measure(store, size, asked.rows, asked.daily, asked.days) | moved(store, other)
     for name in figures[asked.kinds[0]]:
         print(f"  {name:<44}" + "".join(f"{kind} {figures[kind][name]:>10.2f}   " for kind in asked.kinds))
 
@@ -141,9 +142,19 @@ def beside_loads(store: Store, look: Callable[[], object], rows_n: int, daily_n:
     return statistics.median(spent)
 
 
+def moved(store: Store, other: Store) -> dict[str, float]:
+    """Back a store up, and restore it into another one."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "bench.backup"
+        figures = {"backup": timed(lambda: write_backup(store, file)), "backup, MB": file.stat().st_size / 1e6}
+        with opened_backup(file) as whole:
+            return figures | {"restore, checked afterwards": timed(lambda: restore(whole, other))}
+
+
 @contextmanager
-def opened(kind: str, folder: Path, url: str | None) -> Iterator[tuple[Store, Callable[[], int]]]:
+def opened(kind: str, folder: Path, url: str | None, name: str = "once") -> Iterator[tuple[Store, Callable[[], int]]]:
     """Make an empty store, and remove it in the end; with it, a function that tells its size in bytes."""
+    folder, schema = folder / name, f"bench_store_{name}"
     if kind == "lake":
         shutil.rmtree(folder, ignore_errors=True)
         yield Lake.open(folder, tables=TABLES, create=True), lambda: sum(one.stat().st_size for one in folder.rglob("*") if one.is_file())
@@ -157,11 +168,11 @@ def opened(kind: str, folder: Path, url: str | None) -> Iterator[tuple[Store, Ca
             cursor = connection.execute(statement)
             return int(cursor.fetchone()[0]) if cursor.description else 0  # type: ignore[index]
 
-    size = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'bench_store'::regnamespace"
+    size = f"SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND relnamespace = '{schema}'::regnamespace"
     try:
-        ask("DROP SCHEMA IF EXISTS bench_store CASCADE")
-        yield Postgis.open(f"{server}?schema=bench_store", tables=TABLES, create=True), lambda: ask(size)
-        ask("DROP SCHEMA bench_store CASCADE")
+        ask(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+        yield Postgis.open(f"{server}?schema={schema}", tables=TABLES, create=True), lambda: ask(size)
+        ask(f"DROP SCHEMA {schema} CASCADE")
     finally:
         if not url:
             subprocess.run(["bash", str(TOOL), "remove", own], check=True)

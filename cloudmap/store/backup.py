@@ -191,17 +191,21 @@ def opened_backup(path: str | Path, *, city: str = "") -> Iterator[Backup]:
     with translated(path.parent, f"reading the backup {path.name}"):
         _check(path)
         try:
-            with zipfile.ZipFile(path) as archive:
-                manifest = json.loads(archive.read(_MANIFEST))
-                if manifest["format"] > FORMAT:
-                    raise StoreError(
-                        f"{path}: a backup of format {manifest['format']}, this cloudmap knows {FORMAT}. Upgrade cloudmap; {_UNTOUCHED}"
-                    )
-                if city and manifest["city"] and manifest["city"] != city:
-                    raise StoreError(f"{path}: a backup of city {manifest['city']}, not of {city}; {_UNTOUCHED}")
-                yield Backup(path, archive, manifest)
-        except (zipfile.BadZipFile, KeyError, ValueError) as error:
+            archive = zipfile.ZipFile(path)
+            backup = Backup(path, archive, _read_manifest(path, archive, city))
+        except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
             raise StoreError(f"{path}: not a backup of cloudmap ({error}); {_UNTOUCHED}") from error
+    with archive:
+        yield backup
+
+
+def _read_manifest(path: Path, archive: zipfile.ZipFile, city: str) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads(archive.read(_MANIFEST))
+    if manifest["format"] > FORMAT:
+        raise StoreError(f"{path}: a backup of format {manifest['format']}, this cloudmap knows {FORMAT}. Upgrade cloudmap; {_UNTOUCHED}")
+    if city and manifest["city"] and manifest["city"] != city:
+        raise StoreError(f"{path}: a backup of city {manifest['city']}, not of {city}; {_UNTOUCHED}")
+    return manifest
 
 
 _UNTOUCHED: Final = "no store was touched"

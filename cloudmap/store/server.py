@@ -60,7 +60,8 @@ class Server:
                 raise StoreError(f"[store] url: schema={schema!r}: want small letters, digits and _, beginning with a letter")
             query["options"] = f"{query.get('options', '')} -csearch_path={schema},public".strip()
         self.schema = schema
-        self.name = parsed.set(drivername="postgresql", password=None).render_as_string()
+        # For messages: without the password, and without whatever secret stands behind the question mark.
+        self.name = parsed.set(drivername="postgresql", query={"schema": schema} if schema else {}).render_as_string()
         self._url = parsed.set(query=query)
         address = self._url.set(drivername="postgresql+psycopg")
         pool = {"pool_size": 2, "max_overflow": 30, "pool_pre_ping": True, "pool_recycle": 600}
