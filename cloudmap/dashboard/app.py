@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Final
 
 from waitress.server import create_server
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
     from cloudmap.city import City
 
+STOP_S: Final = 8
+"""Seconds that requests under way are given when the server is told to stop."""
+FLUSH_S: Final = 0.3
 FRESH_S: Final = 2.0
 """Seconds for which a reader is taken to be the newest without asking the store."""
 
@@ -81,13 +85,14 @@ def running(app: Dash, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[in
     try:
         yield int(server.effective_port)
     finally:
-        server.task_dispatcher.shutdown(timeout=5)
+        server.task_dispatcher.shutdown(timeout=STOP_S)
+        time.sleep(FLUSH_S)  # the server's loop, which still runs, sends what the last requests wrote
         server.close()
-        thread.join(timeout=5)
+        thread.join(timeout=1)
 
 
 def serve(city: City, *, host: str = "127.0.0.1", port: int = 8050) -> None:
-    """Serve a city's dashboard until the process is stopped.
+    """Serve a city's dashboard until the process is told to stop; requests under way are answered first, for `STOP_S` at most.
 
     Parameters
     ----------
@@ -102,11 +107,11 @@ def serve(city: City, *, host: str = "127.0.0.1", port: int = 8050) -> None:
         `host` can be reached from other machines.
     """
     refuse_outside(host)
-    server = create_server(make_app(newest_reader(city)).server, host=host, port=port, threads=8, ident=None)
-    try:
-        server.run()
-    finally:
-        server.close()
+    stop = Event()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, lambda _number, _frame: stop.set())
+    with running(make_app(newest_reader(city)), host=host, port=port):
+        stop.wait()
 
 
 def serve_once(city: City, *, host: str = "127.0.0.1", port: int = 8050) -> list[str]:
