@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from cloudmap.analytics.circles import Circles, Found, best_cylinder, circles_within, replicate_maxima
+from cloudmap.analytics.circles import Circles, Found, best_cylinder, circles_within
 from cloudmap.analytics.knox import Knox, NearRepeat, knox, near_repeat
+from cloudmap.analytics.replicates import replicate_maxima
 from cloudmap.analytics.suitable import suitable_counts, suitable_points, suitable_values
 from cloudmap.errors import AnalysisError
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cloudmap.analytics import circles
+from cloudmap.analytics import circles, replicates
 from cloudmap.analytics.scan import scan
 from cloudmap.errors import AnalysisError
 from tests.analytics.published import columns, reference
@@ -92,7 +92,7 @@ def test_the_fast_search_of_replicates_misses_nothing(most):
     scale = drawn[:, -1].sum(axis=0).max() / expected[:, -1].sum()
     table = drawn.reshape(120, -1)
     total = float(drawn[:, -1].sum(axis=0).max())
-    fast = circles.largest_llrs(
+    fast = replicates.largest_llrs(
         table.astype(np.uint8 if table.max() < 256 else np.float32), expected * scale, total, around.order, around.start, around.whole
     )
     nothing = np.zeros(120, dtype=bool)
@@ -124,7 +124,7 @@ def test_replicates_spread_their_cases_as_expected():
     expected = np.array([[1.0, 2.0, 3.0], [4.0, 0.0, 2.0]])
     around = circles.circles_within(np.array([[0.0, 0.0], [1.0, 0.0]]), expected.sum(axis=1), 0.5)
     windows = np.array([[2, 2]])
-    maxima = circles.replicate_maxima(12, expected, around, windows, 4000, np.random.default_rng(3))
+    maxima = replicates.replicate_maxima(12, expected, around, windows, 4000, np.random.default_rng(3))
     counts = np.arange(13)
     with np.errstate(divide="ignore", invalid="ignore"):
         llr = np.where(counts > 3, counts * np.log(counts / 3) + np.where(counts < 12, (12 - counts) * np.log((12 - counts) / 9), 0), 0.0)
@@ -155,6 +155,7 @@ GOOD = {"cases": [1, 2, 3], "expected": [1, 1, 1], "xy_m": [[0, 0], [1, 0], [2, 
         ({"max_share": 0.1}, "raise max_share"),
         ({"max_periods": 2}, "max_periods"),
         ({"replicates": 9}, "rng"),
+        ({"replicates": 9, "rng": np.random.default_rng(1), "cases": [1e7, 1e7, 1]}, "shorter span"),
         ({"replicates": 9, "rng": np.random.default_rng(1), "cases": [0.5, 2, 3]}, "whole"),
     ],
 )
