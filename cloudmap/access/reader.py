@@ -253,7 +253,8 @@ class Reader:
         Returns
         -------
         Result
-            Table with place, value, masked; ratio adds n, expected; hotspot adds n, neighbourhood_n, z, p, q, class.
+            Table with place, value, masked; count adds n and reports_n (one matter may be told by several reports); ratio adds n,
+            expected; hotspot adds n, neighbourhood_n, z, p, q, class.
 
         Raises
         ------
@@ -271,10 +272,13 @@ class Reader:
             raise AnalysisError(f"layer {layer_id!r} has {have}; {measure} is for units and cells")
         codes = self._codes(category, measure)
         cube = self._part(f"cube_{_place_column(layer)}") if day is None else self._fixed.cube(cast(str, layer.level), day)
-        counts = self._complete(layer, total_by_place(cube, period=period, categories=codes).select("place", n="matters_n"), day)
+        totals = total_by_place(cube, period=period, categories=codes)
+        counts = self._complete(layer, totals.select("place", n="matters_n"), day)
         caveats = self._caveats(layer, category, measure, day)
         if measure == "count":
-            table, method, denominator = counts.with_columns(value=pl.col("n").cast(pl.Float64)), "count of matters", "none: plain counts"
+            told = self._complete(layer, totals.select("place", n="reports_n"), day)["n"]
+            table = counts.with_columns(value=pl.col("n").cast(pl.Float64), reports_n=told)
+            method, denominator = "count of matters", "none: plain counts"
             derived: tuple[str, ...] = ("value",)
         elif measure == "ratio":
             table, method, derived = self._ratio(layer, counts, day), "ratio to expected", ("value", "expected", "exposure")
@@ -287,7 +291,7 @@ class Reader:
             table,
             audience=self.audience,
             privacy=self.city.privacy,
-            count_columns=("n",),
+            count_columns=("n", "reports_n") if measure == "count" else ("n",),
             derived_columns=derived,
             category=category if category in self.taxonomy.codes else None,
             restricted=self.taxonomy.restricted,

@@ -58,9 +58,11 @@ def _head(seen: PlaceView, category: Category, view: View, reader: Reader, say: 
     headline = html.Div(
         [html.Strong(n, id="place-total"), html.Span(say("panel.chosen", category=say.name(category)))], className="cm-headline"
     )
+    reports_n = row.get("reports_n")
+    told = [html.P(say("panel.told", n=reports_n), className="cm-dim", id="place-reports-n")] if reports_n is not None else []
     every = [html.P(say("panel.all", n=seen.total_n), className="cm-dim")] if view.category != ALL else []
     note = [html.P(say("panel.area_note", n=seen.area_only_n), className="cm-note")] if seen.area_only_n else []
-    return [*head, headline, *every, *note]
+    return [*head, headline, *told, *every, *note]
 
 
 def _verdicts(seen: PlaceView, view: View, reader: Reader, say: Words) -> list[Any]:

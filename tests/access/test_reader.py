@@ -179,3 +179,10 @@ def test_a_matter_told_twice_shows_its_reports_and_the_reasons(tmp_path):
 def test_matters_are_refused_outside(outside):
     with pytest.raises(AccessError):
         outside.matters("unit_street", "999001002", PERIOD)
+
+
+def test_both_counts_are_kept_reports_beside_matters(reader):
+    table = reader.values("unit_street", "ALL", PERIOD, "count").table
+    rows = _facts(reader, PERIOD).filter(pl.col("category_code") != "PS01").drop_nulls("unit_street_code")
+    assert table["reports_n"].sum() == rows.height
+    assert (table["reports_n"] >= table["n"]).all()
