@@ -48,7 +48,7 @@ check: setup
 
 accept: setup
 	@test -d ../shared || { echo "make accept needs ../shared (the project's shared data)"; exit 1; }
-	$(BIN)/python -m pytest -q tests/accept --accept
+	$(BIN)/python -m pytest tests/accept --accept
 
 format: setup
 	$(BIN)/ruff format .
