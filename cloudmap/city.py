@@ -6,7 +6,8 @@ import difflib
 import os
 import secrets
 import tomllib
-from datetime import date
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -191,7 +192,7 @@ class Source(_Section):
     def _known_fields(cls, value: dict[str, FieldName]) -> dict[str, FieldName]:
         for name in value:
             if name not in REPORT_FIELDS:
-                raise ValueError(f"unknown field {name!r}{_nearest(name, REPORT_FIELDS)}")
+                raise ValueError(f"unknown field {name!r}{nearest(name, REPORT_FIELDS)}")
         if "occurred_at" not in value and "reported_at" not in value:
             raise ValueError("fields needs occurred_at or reported_at: a report without a time cannot be counted in any period")
         return value
@@ -201,7 +202,7 @@ class Source(_Section):
     def _known_states(cls, value: dict[str, str]) -> dict[str, str]:
         for raw, state in value.items():
             if state not in STATES:
-                raise ValueError(f"state {raw!r} maps to unknown {state!r}{_nearest(state, STATES)}")
+                raise ValueError(f"state {raw!r} maps to unknown {state!r}{nearest(state, STATES)}")
         return value
 
 
@@ -255,6 +256,10 @@ class City(_Section):
         """The city's time zone."""
         return ZoneInfo(self.city.timezone)
 
+    def midnight(self, day: date) -> datetime:
+        """Return the instant (UTC) at which a local day of the city begins."""
+        return datetime(day.year, day.month, day.day, tzinfo=self.zone).astimezone(UTC)
+
     @property
     def levels(self) -> tuple[Level, ...]:
         """Partition levels that the base map has, coarse to fine."""
@@ -278,7 +283,7 @@ class City(_Section):
         for source in self.sources:
             if source.id == source_id:
                 return source
-        raise ConfigError(f"no source {source_id!r} in {self.folder / 'city.toml'}{_nearest(source_id, [s.id for s in self.sources])}")
+        raise ConfigError(f"no source {source_id!r} in {self.folder / 'city.toml'}{nearest(source_id, [s.id for s in self.sources])}")
 
     def source_files(self, source: Source) -> list[Path]:
         """List the files that a source's path (a glob, relative to the city file) names, sorted by name."""
@@ -353,9 +358,11 @@ def _override(raw: dict[str, Any], environment: os._Environ[str]) -> None:
                 raw[section][key] = value
 
 
-def _nearest(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Say which known name an unknown one may be meant for, or list the known ones; the end of a message."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(names)}"
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
@@ -381,7 +388,7 @@ def _explain(path: Path, error: ValidationError) -> str:
         location = item["loc"]
         where = ".".join(str(part) for part in location)
         if item["type"] == "extra_forbidden":
-            lines.append(f"{path}: unknown key {where}{_nearest(str(location[-1]), _known_keys(location[:-1]))}")
+            lines.append(f"{path}: unknown key {where}{nearest(str(location[-1]), _known_keys(location[:-1]))}")
         elif item["type"] == "missing":
             lines.append(f"{path}: {where} is missing and required")
         else:

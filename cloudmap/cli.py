@@ -76,10 +76,11 @@ def init(
 def check(city: CityArgument, as_json: Json = False) -> None:
     """Read everything, write nothing: base-map problems, evidence, and what a load would do."""
     from cloudmap.geo.boundaries import check_units, read_units
+    from cloudmap.geo.water import check_water
     from cloudmap.pipeline import load as load_files
 
     opened = open_city(city)
-    problems = check_units(opened, read_units(opened))
+    problems = [*check_units(opened, read_units(opened)), *check_water(opened)]
     outcomes = _load(load_files, opened, [], None, dry=True)
     if as_json:
         listed = [{"kind": p.kind, "level": p.level, "codes": list(p.codes), "area_m2": p.area_m2, "message": p.message} for p in problems]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,6 +20,7 @@ from cloudmap.analytics.result import Result
 from cloudmap.city import City
 from cloudmap.errors import AnalysisError
 from cloudmap.ingest.taxonomy import Taxonomy, read_taxonomy
+from cloudmap.matters import with_matters
 from cloudmap.schema import cell_column, unit_column
 from cloudmap.store import open_store
 
@@ -146,7 +147,7 @@ def load_facts(city: City, start: str | date, end: str | date, *, restricted: bo
     first, last = _day(start, end=False), _day(end, end=True)
     if last < first:
         raise AnalysisError(f"load_facts: {end} is before {start}")
-    where = [("occurred_at", ">=", _midnight(first, city)), ("occurred_at", "<", _midnight(last + timedelta(days=1), city))]
+    where = [("occurred_at", ">=", city.midnight(first)), ("occurred_at", "<", city.midnight(last + timedelta(days=1)))]
     rows = store.read("reports", None, where=where, as_of=as_of)  # type: ignore[arg-type]
     audience = Audience(restricted=restricted)
     kept = rows.filter(pl.col("category_code").is_in(list(ordinary(taxonomy.codes, taxonomy.restricted, audience))))
@@ -158,8 +159,7 @@ def load_facts(city: City, start: str | date, end: str | date, *, restricted: bo
     ledger = [{"load_seq": one.load_seq, **one.ledger} for one in store.loads() if not one.undone]
     shared = store.result("matters", parts["matters"]) if "matters" in parts else None
     if shared is not None:
-        kept = kept.drop("matter_id").join(shared.frame, on="report_id", how="left", maintain_order="left")
-        kept = kept.with_columns(pl.col("matter_id").fill_null(pl.col("report_id")))
+        kept = with_matters(kept, shared.frame)
     shown = disclose_reports(kept, audience, taxonomy.restricted)
     return Facts(city, taxonomy, shown, ledger, rows.height - kept.height, places)
 
@@ -296,7 +296,3 @@ def _day(text: str | date, *, end: bool) -> date:
         return date(year, month, numbers[2] if len(numbers) > 2 else last)
     except (ValueError, IndexError) as error:
         raise AnalysisError(f"{text!r} is not a day, month or year such as 2018-03-05, 2018-03 or 2018") from error
-
-
-def _midnight(day: date, city: City) -> datetime:
-    return datetime.combine(day, datetime.min.time(), tzinfo=city.zone).astimezone(UTC)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,6 +20,7 @@ from cloudmap.analytics.periods import Period, lattice, parse_period
 from cloudmap.analytics.result import Result
 from cloudmap.errors import AccessError, AnalysisError
 from cloudmap.geo.shapes import from_frame
+from cloudmap.matters import with_matters
 from cloudmap.schema import LEVELS, cell_column, unit_column
 
 if TYPE_CHECKING:
@@ -407,7 +408,7 @@ class Reader:
             from cloudmap.geo.cells import from_hex
 
             key = from_hex(pl.Series([place]))[0]
-        start, end = (_midnight(day, self.city) for day in (period.first_on, period.last_on + timedelta(days=1)))
+        start, end = (self.city.midnight(day) for day in (period.first_on, period.last_on + timedelta(days=1)))
         where = [(column, "==", key), ("occurred_at", ">=", start), ("occurred_at", "<", end), ("category_code", "in", codes)]
         rows = self.store.read("reports", [*REPORT_COLUMNS, "ledger_class"], where=where, as_of=self.analysed_load)  # type: ignore[arg-type]
         if layer.kind == "cell":
@@ -503,8 +504,7 @@ class Reader:
 
     def _with_matters(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Give each report its matter, in place of what the store calls it."""
-        shared = rows.drop("matter_id", strict=False).join(self._part("matters"), on="report_id", how="left", maintain_order="left")
-        return shared.with_columns(pl.col("matter_id").fill_null(pl.col("report_id")))
+        return with_matters(rows, self._part("matters"))
 
     def _codes(self, category: str, measure: str) -> list[str]:
         """List the second-level codes that a choice stands for, for this audience and measure."""
@@ -598,7 +598,7 @@ class Reader:
     def _area_only(self, layer: PlaceLayer, place: str, period: Period) -> int | None:
         if layer.kind == "cell":
             return 0
-        start, end = (_midnight(day, self.city) for day in (period.first_on, period.last_on + timedelta(days=1)))
+        start, end = (self.city.midnight(day) for day in (period.first_on, period.last_on + timedelta(days=1)))
         within = [("occurred_at", ">=", start), ("occurred_at", "<", end), ("category_code", "in", self._listable())]
         where = [(_place_column(layer), "==", place), ("ledger_class", "!=", "located"), *within]
         n = self.store.read("reports", ["report_id"], where=where, as_of=self.analysed_load).height  # type: ignore[arg-type]
@@ -618,7 +618,3 @@ def _place_column(layer: PlaceLayer) -> str:
     if layer.kind == "water":
         return "reach"
     return f"cell_{layer.resolution}" if layer.kind == "cell" else f"{layer.kind}_{layer.level}_code"
-
-
-def _midnight(day: date, city: City) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=city.zone).astimezone(UTC)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
@@ -11,7 +10,7 @@ from typing import Final
 
 import polars as pl
 
-from cloudmap.city import City, Source
+from cloudmap.city import City, Source, nearest
 from cloudmap.errors import ConfigError
 
 UNKNOWN_CODE: Final = "OT99"
@@ -128,7 +127,7 @@ class Taxonomy:
 
     def _known(self, code: str) -> str:
         if code not in self._parents:
-            raise ConfigError(f"no category {code!r} in the taxonomy{_nearest(code, self._parents)}")
+            raise ConfigError(f"no category {code!r} in the taxonomy{nearest(code, self._parents)}")
         return code
 
 
@@ -155,7 +154,7 @@ def read_taxonomy(city: City) -> Taxonomy:
     taxonomy = Taxonomy(_check(frame, where), city.taxonomy.severity_weights)
     for code in city.taxonomy.limits:
         if code not in taxonomy.codes:
-            raise ConfigError(f"taxonomy.limits names {code!r}, which {where} does not have{_nearest(code, taxonomy.codes)}")
+            raise ConfigError(f"taxonomy.limits names {code!r}, which {where} does not have{nearest(code, taxonomy.codes)}")
     return taxonomy
 
 
@@ -206,12 +205,12 @@ def category_map(city: City, source: Source, taxonomy: Taxonomy) -> dict[str, st
     declared: dict[str, str] = {}
     for raw, code in pairs:
         if code not in taxonomy.codes:
-            raise ConfigError(f"{where}: {raw!r} maps to unknown category {code!r}{_nearest(code, taxonomy.codes)}")
+            raise ConfigError(f"{where}: {raw!r} maps to unknown category {code!r}{nearest(code, taxonomy.codes)}")
         if declared.setdefault(fold_label(raw), code) != code:
             raise ConfigError(f"{where}: {raw!r} maps to both {declared[fold_label(raw)]} and {code}; keep one line")
     if source.category_code is not None and source.category_code not in taxonomy.codes:
         code = source.category_code
-        raise ConfigError(f"sources.{source.id}.category_code = {code!r} is no category{_nearest(code, taxonomy.codes)}")
+        raise ConfigError(f"sources.{source.id}.category_code = {code!r} is no category{nearest(code, taxonomy.codes)}")
     return {**known, **declared}
 
 
@@ -268,9 +267,3 @@ def _check(frame: pl.DataFrame, where: str) -> pl.DataFrame:
     return frame.select(COLUMNS).with_columns(
         pl.col("severity").cast(pl.Int64), pl.col("restricted", "score").replace_strict({"0": False, "1": True}, return_dtype=pl.Boolean)
     )
-
-
-def _nearest(name: str, known: object) -> str:
-    names = list(known)  # type: ignore[call-overload]
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(names)}"

@@ -27,7 +27,6 @@ class Reading:
 
 
 MINGUO_OFFSET: Final = 1911
-SHAPE_DIGIT: Final = "0"
 
 _SEPARATORS: Final = "[-/.]"
 _DATES: Final[tuple[tuple[str, str, str], ...]] = (

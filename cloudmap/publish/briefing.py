@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 KINDS: Final = ("hotspots",)
 UNITS_NAMED_MAX: Final = 6
 _UNIT_LEVELS: Final = ("street", "community", "village")
-_STATISTICS: Final = ("n", "neighbourhood_n", "expected", "ratio", "p", "q")
 
 
 @dataclass(frozen=True, slots=True)
