@@ -1,0 +1,161 @@
+"""What a cube-level statistic is given: counts of places over consecutive weeks, with all that stands beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from cloudmap.analytics.periods import Period, week_id
+from cloudmap.errors import AnalysisError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+Floats = npt.NDArray[np.float64]
+ExposureKind = Literal["population", "reports", "none"]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Matters of one choice of categories, by place and ISO week.
+
+    Attributes
+    ----------
+    layer, category : str
+        Id of the layer ("cell_9", "unit_street") and of the choice of categories (ALL, a group or a code).
+    places : tuple of str, length n
+        Every place of the layer, also those without a report, sorted.
+    first_week_on : date
+        Monday of the first column of `counts`.
+    counts : int array of shape (n, T)
+        Matters per place and consecutive week; the last column is the last complete week.
+    xy_m : float array of shape (n, 2)
+        A point inside each place, metres, in the city's metric CRS.
+    area_m2 : float array of shape (n,)
+        Real areas.
+    weights : scipy CSR of shape (n, n)
+        Binary, symmetric, zero diagonal: who is whose neighbour.
+    exposure : float array of shape (n,) or None
+        What counts are expected to be proportional to; None where the city declares none.
+    exposure_kind : {"population", "reports", "none"}
+        What the exposure is; named in every legend.
+    regime_from : int
+        Index of the first week of the present reporting regime: no trend and no comparison reaches back over it.
+    complete : bool array of shape (T,)
+        Weeks whose reports are in; False for those masked for reporting lag.
+    """
+
+    layer: str
+    category: str
+    places: tuple[str, ...]
+    first_week_on: date
+    counts: npt.NDArray[np.int64]
+    xy_m: Floats
+    area_m2: Floats
+    weights: csr_matrix
+    exposure: Floats | None
+    exposure_kind: ExposureKind
+    regime_from: int
+    complete: npt.NDArray[np.bool_]
+
+    @property
+    def weeks_n(self) -> int:
+        """Number of weeks, T."""
+        return int(self.counts.shape[1])
+
+    @property
+    def weeks(self) -> list[date]:
+        """Monday of each week."""
+        return [self.first_week_on + timedelta(weeks=at) for at in range(self.weeks_n)]
+
+    def panel(self) -> Panel:
+        """Return itself, so that a statistic takes a panel or a cube."""
+        return self
+
+    def at(self, week_on: date) -> int:
+        """Return the index of the week that starts on a Monday.
+
+        Raises
+        ------
+        AnalysisError
+            The week is not among the panel's.
+        """
+        at = (week_on - self.first_week_on).days // 7
+        if not 0 <= at < self.weeks_n:
+            first, last = week_id(self.first_week_on), week_id(self.weeks[-1])
+            raise AnalysisError(f"week {week_id(week_on)} is outside the data of {self.layer}; they run from {first} to {last}")
+        return at
+
+    def span(self, period: Period) -> slice:
+        """Return the columns of a period.
+
+        Raises
+        ------
+        AnalysisError
+            The period does not lie within the panel's weeks.
+        """
+        return slice(self.at(period.first_on), self.at(period.last_week_on) + 1)
+
+    def total(self, period: Period) -> npt.NDArray[np.int64]:
+        """Sum each place's matters over a period, shape (n,)."""
+        return np.asarray(self.counts[:, self.span(period)].sum(axis=1), dtype=np.int64)
+
+
+class HasPanel(Protocol):
+    """A panel, or a cube that makes one."""
+
+    def panel(self) -> Panel:
+        """Return counts by place and week with all that stands beside them."""
+        ...
+
+
+def dense_counts(
+    cube: pl.DataFrame,
+    places: Sequence[str],
+    first_week_on: date,
+    last_week_on: date,
+    categories: Iterable[str] | None,
+    column: str = "matters_n",
+) -> npt.NDArray[np.int64]:
+    """Spread a weekly cube out into one row a place and one column a week.
+
+    Parameters
+    ----------
+    cube : polars.DataFrame
+        Columns of `schema.CUBE`.
+    places : sequence of str, length n
+        Rows of the answer, in this order; rows of other places are left out.
+    first_week_on, last_week_on : date
+        Mondays of the first and the last week.
+    categories : iterable of str or None
+        Second-level codes to sum; None for all.
+    column : str, default "matters_n"
+        Which count.
+
+    Returns
+    -------
+    int array of shape (n, T)
+
+    Raises
+    ------
+    AnalysisError
+        The last week is before the first.
+    """
+    weeks_n = (last_week_on - first_week_on).days // 7 + 1
+    if weeks_n < 1:
+        raise AnalysisError(f"weeks end ({last_week_on}) before they begin ({first_week_on}); give the first week first")
+    rows = cube.filter(pl.col("week_on").is_between(first_week_on, last_week_on))
+    if categories is not None:
+        rows = rows.filter(pl.col("category_code").is_in(list(categories)))
+    order = pl.DataFrame({"place": list(places), "at": np.arange(len(places))}, schema={"place": pl.String, "at": pl.Int64})
+    rows = rows.group_by("place", "week_on").agg(pl.col(column).sum()).join(order, on="place")
+    week = ((rows["week_on"] - first_week_on).dt.total_days() // 7).to_numpy()
+    counts = np.zeros((len(places), weeks_n), dtype=np.int64)
+    counts[rows["at"].to_numpy(), week] = rows[column].to_numpy()
+    return counts
