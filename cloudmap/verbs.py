@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import calendar
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +15,7 @@ from cloudmap.access.disclosure import disclose_reports, ordinary
 from cloudmap.access.fixed_day import read_day
 from cloudmap.analytics.cube import build_weekly, total_by_place
 from cloudmap.analytics.hotspots import hotspot_table
+from cloudmap.analytics.panel import Ground, Panel, ReportingWeeks, reporting_weeks
 from cloudmap.analytics.periods import Period, parse_period
 from cloudmap.analytics.result import Result
 from cloudmap.city import City
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
     from cloudmap.geo.units import Units
+
+
+_KEPT_PARTS = ("cover_", "units", "exposure_", "regimes", "masked")
+"""Parts of the analysis that facts carry: shapes, exposures, and what is known of the weeks."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ class Facts:
     ledger: list[dict[str, Any]]
     restricted_n: int
     places: dict[str, pl.DataFrame]
+    known: ReportingWeeks = field(default_factory=ReportingWeeks)
 
     def summary(self) -> str:
         """Tell how many reports there are and where every input record went."""
@@ -93,6 +99,47 @@ class Cube:
     shapes: GeoDataFrame
     kind: Literal["cell", "unit"]
     layer: str
+    exposure: pl.DataFrame | None = None
+    known: ReportingWeeks = field(default_factory=ReportingWeeks)
+
+    @cached_property
+    def ground(self) -> Ground:
+        """Places with neighbours, areas and exposure, as statistics need them."""
+        kind = self.city.exposure.kind if self.exposure is not None else "none"
+        return Ground(self.layer, self.shapes, neighbours(self), self.exposure, kind, self.city.city.metric_crs)
+
+    def panel(
+        self, category: str = "ALL", *, until: str | Period | None = None, weights: csr_matrix | None = None, scored: bool = True
+    ) -> Panel:
+        """Lay the counts out by place and week: what the statistics of `cloudmap.analytics` take.
+
+        Parameters
+        ----------
+        category : str, default "ALL"
+            ALL, a group or a category.
+        until : str or Period, optional
+            The panel ends with the last week of this period; with the cube's last complete week where not given.
+        weights : scipy CSR of shape (n, n), optional
+            Neighbours; rings of one, or units that touch, where not given.
+        scored : bool, default True
+            Leave out categories that are counted but never scored.
+
+        Raises
+        ------
+        AnalysisError
+            No report in the cube, or an unknown category.
+        """
+        codes = [code for code in self._codes(category) if not scored or code in self.taxonomy.scored]
+        if not codes:
+            raise AnalysisError(f"category {category} is counted, never scored (taxonomy column score = 0)")
+        first, last = self.table["week_on"].min(), self.table["week_on"].max()
+        if not (isinstance(first, date) and isinstance(last, date)):
+            raise AnalysisError("the cube holds no report; load facts of another span")
+        last = min(last, self.known.last_week_on or last)
+        period = parse_period(until) if isinstance(until, str) else until
+        last = last if period is None else period.last_week_on
+        ground = self.ground if weights is None else replace(self.ground, weights=weights)
+        return self.known.panel(self.table, ground, category=category, codes=codes, weeks=(first, last))
 
     @cached_property
     def places(self) -> list[str]:
@@ -153,15 +200,14 @@ def load_facts(city: City, start: str | date, end: str | date, *, restricted: bo
     kept = rows.filter(pl.col("category_code").is_in(list(ordinary(taxonomy.codes, taxonomy.restricted, audience))))
     analysis = store.result("analysis")
     parts = analysis.provenance["parts"] if analysis else {}
-    places = {
-        name: stored.frame for name, key in parts.items() if (stored := store.result(name, key)) and name.startswith(("cover_", "units"))
-    }
+    places = {name: stored.frame for name, key in parts.items() if (stored := store.result(name, key)) and name.startswith(_KEPT_PARTS)}
     ledger = [{"load_seq": one.load_seq, **one.ledger} for one in store.loads() if not one.undone]
     shared = store.result("matters", parts["matters"]) if "matters" in parts else None
     if shared is not None:
         kept = with_matters(kept, shared.frame)
     shown = disclose_reports(kept, audience, taxonomy.restricted)
-    return Facts(city, taxonomy, shown, ledger, rows.height - kept.height, places)
+    known = reporting_weeks(places, analysis.frame["last_week_on"][0] if analysis else None)
+    return Facts(city, taxonomy, shown, ledger, rows.height - kept.height, places, known)
 
 
 def build_cube(
@@ -223,7 +269,8 @@ def build_cube(
     else:
         units = facts.places[part].filter((pl.col("level") == chosen_level) & (pl.col("kind") == "partition"))
         shapes = from_frame(units.unique("code", keep="last").rename({"code": "place"}).sort("place"))
-    return Cube(city, facts.taxonomy, table, shapes, place, column.removesuffix("_code"))
+    exposure = None if day is not None else facts.places.get(f"exposure_{column}")
+    return Cube(city, facts.taxonomy, table, shapes, place, column.removesuffix("_code"), exposure, facts.known)
 
 
 def neighbours(cube: Cube, *, k: int = 1) -> csr_matrix:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ from cloudmap.analytics.periods import Period, week_id
 from cloudmap.errors import AnalysisError
 
 if TYPE_CHECKING:
+    from geopandas import GeoDataFrame, GeoSeries
     from scipy.sparse import csr_matrix
 
 Floats = npt.NDArray[np.float64]
@@ -159,3 +161,154 @@ def dense_counts(
     counts = np.zeros((len(places), weeks_n), dtype=np.int64)
     counts[rows["at"].to_numpy(), week] = rows[column].to_numpy()
     return counts
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The places of a layer as a panel needs them, in the order of the ids.
+
+    Attributes
+    ----------
+    layer : str
+        Id of the layer.
+    shapes : GeoDataFrame
+        place, geometry (any CRS that is declared), sorted by place.
+    weights : scipy CSR of shape (n, n)
+        Who is whose neighbour, in the order of `shapes`.
+    exposure : polars.DataFrame or None
+        place, exposure; a place without a row has none.
+    exposure_kind : {"population", "reports", "none"}
+    metric_crs : str
+        CRS for lengths and areas.
+    """
+
+    layer: str
+    shapes: GeoDataFrame
+    weights: csr_matrix
+    exposure: pl.DataFrame | None
+    exposure_kind: ExposureKind
+    metric_crs: str
+
+    @cached_property
+    def places(self) -> tuple[str, ...]:
+        """Ids of the places."""
+        return tuple(str(place) for place in self.shapes["place"])
+
+    @cached_property
+    def xy_m(self) -> Floats:
+        """A point inside each place, metres; shape (n, 2). A place without a shape has NaN."""
+        points = self._metric.representative_point()
+        return np.column_stack([points.x.to_numpy(dtype=float), points.y.to_numpy(dtype=float)])
+
+    @cached_property
+    def area_m2(self) -> Floats:
+        """Real areas, shape (n,)."""
+        return np.asarray(self._metric.area, dtype=float)
+
+    @cached_property
+    def _metric(self) -> GeoSeries:
+        return self.shapes.geometry.to_crs(self.metric_crs)
+
+
+def build_panel(
+    cube: pl.DataFrame,
+    ground: Ground,
+    *,
+    category: str,
+    codes: Sequence[str],
+    weeks: tuple[date, date],
+    regime_from: date | None = None,
+    complete_to: date | None = None,
+) -> Panel:
+    """Lay the counts of some categories out over the places and weeks of a layer.
+
+    Parameters
+    ----------
+    cube : polars.DataFrame
+        Columns of `schema.CUBE`.
+    ground : Ground
+    category : str
+        What the choice of categories is called.
+    codes : sequence of str
+        Second-level codes to sum.
+    weeks : pair of date
+        Mondays of the first and the last week.
+    regime_from : date, optional
+        Monday of the first week of the reporting regime that the last week belongs to; the first week where not given.
+    complete_to : date, optional
+        Monday of the last week whose reports are in; the last week where not given.
+
+    Raises
+    ------
+    AnalysisError
+        The last week is before the first.
+    """
+    first, last = weeks
+    counts = dense_counts(cube, ground.places, first, last, codes)
+    weeks_n = counts.shape[1]
+    exposure = None
+    if ground.exposure is not None:
+        known = pl.DataFrame({"place": ground.places}, schema={"place": pl.String}).join(ground.exposure, on="place", how="left")
+        exposure = known["exposure"].fill_null(0.0).to_numpy()
+    begun = 0 if regime_from is None else min(max((regime_from - first).days // 7, 0), weeks_n - 1)
+    complete_n = weeks_n if complete_to is None else max((complete_to - first).days // 7 + 1, 0)
+    return Panel(
+        layer=ground.layer,
+        category=category,
+        places=ground.places,
+        first_week_on=first,
+        counts=counts,
+        xy_m=ground.xy_m,
+        area_m2=ground.area_m2,
+        weights=ground.weights,
+        exposure=exposure,
+        exposure_kind=ground.exposure_kind,
+        regime_from=begun,
+        complete=np.arange(weeks_n) < complete_n,
+    )
+
+
+@dataclass(frozen=True)
+class ReportingWeeks:
+    """What is known of the weeks of a city's data: the last whole one, where reporting regimes begin, and what has not all come in.
+
+    Attributes
+    ----------
+    last_week_on : date or None
+        Monday of the last complete week; None where unknown.
+    regimes_from : tuple of date
+        Mondays on which reporting regimes of the whole city begin, ascending.
+    masked_from : date or None
+        Monday of the first week that is masked for reporting lag; None where none is.
+    """
+
+    last_week_on: date | None = None
+    regimes_from: tuple[date, ...] = ()
+    masked_from: date | None = None
+
+    def regime_from(self, week_on: date) -> date | None:
+        """Return the Monday on which the reporting regime of a week begins; None where it is the first."""
+        return max((day for day in self.regimes_from if day <= week_on), default=None)
+
+    def panel(self, cube: pl.DataFrame, ground: Ground, *, category: str, codes: Sequence[str], weeks: tuple[date, date]) -> Panel:
+        """Build a panel whose last week, regime and lag mask follow from what is known here."""
+        complete_to = None if self.masked_from is None else self.masked_from - timedelta(weeks=1)
+        begun = self.regime_from(weeks[1])
+        return build_panel(cube, ground, category=category, codes=codes, weeks=weeks, regime_from=begun, complete_to=complete_to)
+
+
+def reporting_weeks(parts: Mapping[str, pl.DataFrame], last_week_on: date | None) -> ReportingWeeks:
+    """Read what an analysis knows of the weeks.
+
+    Parameters
+    ----------
+    parts : mapping of str to polars.DataFrame
+        Parts of an analysis; "regimes" and "masked" are used where they are there.
+    last_week_on : date or None
+        Monday of the last complete week.
+    """
+    regimes, masked = parts.get("regimes"), parts.get("masked")
+    whole = pl.col("source_id") == "ALL"
+    begun = () if regimes is None else tuple(sorted(regimes.filter(whole)["first_week_on"].to_list()))
+    from_on = None if masked is None else masked.filter(whole)["week_on"].min()
+    return ReportingWeeks(last_week_on, begun, from_on if isinstance(from_on, date) else None)
