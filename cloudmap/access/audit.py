@@ -11,6 +11,9 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,11 +25,24 @@ from cloudmap.city import City
 from cloudmap.errors import AccessError
 
 NAME: Final = "audit.log"
+_TAIL: Final = 64 * 1024
 START: Final = "0" * 64
 """What the first line holds in place of a digest."""
 
 # json escapes the controls below U+0020; the others end lines or turn their direction in viewers.
 _CONTROLS: Final = re.compile("[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]")
+
+_acting: ContextVar[str | None] = ContextVar("acting", default=None)
+
+
+@contextmanager
+def acting(name: str) -> Iterator[None]:
+    """Let an account stand as the user of every line that is recorded while the block runs."""
+    before = _acting.set(name)
+    try:
+        yield
+    finally:
+        _acting.reset(before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +61,7 @@ class Chain:
         return self.broken_at is None
 
 
-def record(city: City, action: str, **details: Any) -> str:
+def record(city: City, action: str, *, by: str | None = None, **details: Any) -> str:
     """Append a line to the city's audit log and flush it to the disk.
 
     Call it before what is recorded goes out: where the line cannot be written, nothing may.
@@ -55,7 +71,9 @@ def record(city: City, action: str, **details: Any) -> str:
     city : City
         The city.
     action : str
-        What was done ("export", "brief").
+        What was done ("export", "brief", "sign-in").
+    by : str, optional
+        Name of the account that did it, "" where nobody knows; whoever `acting` names, or else the user of this machine.
     **details
         About it: audience, file, rows. Values that JSON does not know are written as text.
 
@@ -72,7 +90,7 @@ def record(city: City, action: str, **details: Any) -> str:
     path = city.folder / NAME
     try:
         with FileLock(city.folder / ".audit.lock"):
-            return _append(path, action, details)
+            return _append(path, action, details, _user() if by is None else by)
     except OSError as error:
         raise AccessError(
             f"{path}: the audit log cannot be written ({error.strerror or error}), so {action} is refused. Make the folder writable"
@@ -109,12 +127,42 @@ def verify(city: City, *, holds: str | None = None) -> Chain:
     return Chain(number) if seen else Chain(number, number + 1, "lines are missing at the end")
 
 
-def _append(path: Path, action: str, details: dict[str, Any]) -> str:
+def newest(city: City, limit: int = 200) -> list[dict[str, Any]]:
+    """Return the newest lines of the audit log that can be read, newest first.
+
+    Parameters
+    ----------
+    city : City
+        The city.
+    limit : int, default 200
+        Lines at most.
+
+    Raises
+    ------
+    AccessError
+        The log cannot be read.
+    """
+    path = city.folder / NAME
+    try:
+        lines = path.read_bytes().splitlines()[-limit:] if path.exists() else []
+    except OSError as error:
+        raise AccessError(f"{path}: cannot be read ({error.strerror or error})") from error
+    entries = []
+    for line in reversed(lines):
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            entry = {"action": "unreadable"}
+        entries.append(entry if isinstance(entry, dict) else {"action": "unreadable"})
+    return entries
+
+
+def _append(path: Path, action: str, details: dict[str, Any], user: str) -> str:
     number, previous, torn = _end(path)
     entry: dict[str, Any] = {
         "line": number + 1,
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "user": _user(),
+        "user": user,
         "action": action,
         "details": details,
         "previous": previous,
@@ -136,14 +184,27 @@ def _append(path: Path, action: str, details: dict[str, Any]) -> str:
 
 
 def _end(path: Path) -> tuple[int, str, bytes]:
-    """Return the number of whole lines, the last one's digest, and what follows it without a line end."""
+    """Return the number of whole lines, the last one's digest, and what follows it without a line end.
+
+    Only the end of the file is read, since sign-ins make it long; the last line tells its own number.
+    """
     if not path.exists():
         return 0, START, b""
-    whole, end, torn = path.read_bytes().rpartition(b"\n")
+    with path.open("rb") as file:
+        start = max(0, file.seek(0, os.SEEK_END) - _TAIL)
+        file.seek(start)
+        tail = file.read()
+    whole, end, torn = tail.rpartition(b"\n")
+    if start and b"\n" not in whole:
+        whole, end, torn = path.read_bytes().rpartition(b"\n")
     if not end:
         return 0, START, torn
-    lines = whole.split(b"\n")
-    return len(lines), hashlib.sha256(lines[-1] + b"\n").hexdigest(), torn
+    last = whole.rpartition(b"\n")[2]
+    try:
+        number = int(json.loads(last)["line"])
+    except (ValueError, TypeError, KeyError):
+        number = path.read_bytes().count(b"\n")
+    return number, hashlib.sha256(last + b"\n").hexdigest(), torn
 
 
 def _encode(entry: dict[str, Any]) -> bytes:
@@ -165,6 +226,9 @@ def _fault(line: bytes, number: int, previous: str) -> str:
 
 
 def _user() -> str:
+    account = _acting.get()
+    if account is not None:
+        return account
     try:
         return getpass.getuser()
     except (KeyError, OSError):
