@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from cloudmap.errors import ConfigError
-from cloudmap.schema import STATES, Level
+from cloudmap.schema import STAGES, STATES, Level
 
 FieldName = str | list[str]
 """One source column, or several that are joined (dates and times by a blank, categories by ' > ')."""
@@ -24,6 +24,9 @@ REPORT_FIELDS = (
     "id", "category", "occurred_at", "reported_at", "closed_at", "due_at", "state", "lon", "lat",
     "unit_code", "reporter_id", "reporter_kind", "text", "address", "tier",
 )  # fmt: skip
+
+
+EVENT_FIELDS = ("report_id", "stage", "state", "at", "tier")
 
 
 class _Section(BaseModel):
@@ -67,9 +70,12 @@ class CalendarSection(_Section):
     """Working days and hours."""
 
     country: str = "CN"
-    working_hours: tuple[str, str] = ("08:30", "17:30")
+    working_hours: tuple[str, ...] = ("08:30", "17:30")
     extra_holidays: tuple[date, ...] = ()
     extra_workdays: tuple[date, ...] = ()
+    unknown_years: Literal["refuse", "weekends"] = "refuse"
+    extension_share: float = Field(default=1.0, ge=0)
+    expedited_share: float = Field(default=0.5, gt=0, le=1)
 
 
 class PrivacySection(_Section):
@@ -207,11 +213,45 @@ class Source(_Section):
 
 
 class HandlingSource(_Section):
-    """An event file of one of the two flows."""
+    """An event file of one of the two flows, or of the national standard's.
+
+    ``fields`` maps report_id, stage, state, at and tier to columns; ``stages`` and ``states`` map the file's own words to
+    `schema.STAGES` and `schema.STATES` where they are not among the words that are known anyway. The last stage of ``flow`` closes a
+    case where the file says no state.
+    """
 
     source: str
     path: str
-    fields: dict[str, str]
+    fields: dict[str, FieldName]
+    flow: Literal["hall", "district", "standard"] = "district"
+    format: Literal["csv", "tsv", "xlsx", "geojson", "parquet"] | None = None
+    layer: str | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
+    timezone: str | None = None
+    time_format: str | None = None
+    stages: dict[str, str] = Field(default_factory=dict)
+    states: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("fields")
+    @classmethod
+    def _needed_fields(cls, value: dict[str, FieldName]) -> dict[str, FieldName]:
+        for name in value:
+            if name not in EVENT_FIELDS:
+                raise ValueError(f"unknown field {name!r}{nearest(name, EVENT_FIELDS)}")
+        missing = [name for name in ("report_id", "at") if name not in value]
+        if missing or not {"stage", "state"} & set(value):
+            raise ValueError("fields needs report_id, at, and stage or state: an event is what happened to which report and when")
+        return value
+
+    @field_validator("stages", "states")
+    @classmethod
+    def _known_words(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        known: Iterable[str] = STAGES if info.field_name == "stages" else STATES
+        for raw, word in value.items():
+            if word not in known:
+                raise ValueError(f"{raw!r} maps to unknown {word!r}{nearest(word, known)}")
+        return value
 
 
 class Milestone(_Section):
@@ -285,7 +325,7 @@ class City(_Section):
                 return source
         raise ConfigError(f"no source {source_id!r} in {self.folder / 'city.toml'}{nearest(source_id, [s.id for s in self.sources])}")
 
-    def source_files(self, source: Source) -> list[Path]:
+    def source_files(self, source: Source | HandlingSource) -> list[Path]:
         """List the files that a source's path (a glob, relative to the city file) names, sorted by name."""
         pattern = Path(source.path).expanduser()
         if pattern.is_absolute():

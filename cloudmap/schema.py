@@ -25,6 +25,33 @@ POSITIONS: Final = ("point", "pile_up", "centroid", "none", "outside", "coarsene
 
 STATES: Final = ("open", "handling", "suspended", "returned", "extended", "expedited", "void", "closed")
 
+STAGES: Final[Mapping[str, tuple[int, str, str]]] = {
+    "collect": (1, "collection of information", "信息收集/采集"),
+    "sort": (2, "sorting", "整理"),
+    "file": (2, "filing (GB/T 30428)", "立案"),
+    "dispatch": (3, "dispatch", "分流交办/派遣"),
+    "handle": (4, "handling", "处置"),
+    "finish_supervise": (4, "finishing and supervising", "完结督办"),
+    "feed_back": (5, "feedback", "信息反馈/反馈"),
+    "inspect": (6, "inspection", "督查"),
+    "verify": (6, "verification and closing (GB/T 30428)", "核查结案"),
+    "evaluate": (7, "evaluation (GB/T 30428)", "评价"),
+}
+"""Stages of the hall's, the district's and the national flow: place in the order (equal ones stand for each other), English, Chinese."""
+
+EVENT_DOUBTS: Final[Mapping[str, tuple[str, str]]] = {
+    "unknown_report": ("names a report that is not in the store", "报告不存在"),
+    "unknown_stage": ("its stage is no word that is known", "环节不明"),
+    "unknown_state": ("its state is no word that is known", "状态不明"),
+    "before_opened": ("earlier than the report that it is about", "早于上报"),
+    "out_of_order": ("later than a stage that should follow it, with no return between", "环节倒置"),
+    "after_closing": ("goes on with a case that was closed or void, with no return between", "结案后仍有流转"),
+    "time_repaired": ("its time needed a decision", "时间修复"),
+}
+"""What may be odd about an event: one bit each in its ``flags``, in this order. It is kept and counted, and moves no clock."""
+
+EVENT_DOUBT_BIT: Final[Mapping[str, int]] = {name: 1 << position for position, name in enumerate(EVENT_DOUBTS)}
+
 REPAIRS: Final = (
     "axes_swapped",
     "datum_shifted",
@@ -194,6 +221,25 @@ def located_table(levels: Iterable[str], resolutions: Iterable[int]) -> Table:
         ),
     )
 
+
+HANDLING_EVENTS: Final = Table(
+    "handling_events",
+    "what happened to reports on their way, from the event files of all flows",
+    "处置流转记录",
+    (
+        *RECORD_PLACE,
+        Column("source_id", pl.String(), "id of the source in the city file", "来源编号"),
+        Column("file", pl.String(), "file name", "文件"),
+        Column("report_id", pl.String(), "source_id:source_report_id of the report that it is about", "报告唯一编号"),
+        Column("at", UTC, "when it happened", "发生时间", "UTC"),
+        Column("stage", pl.String(), "stage that the case entered or stayed in, one of STAGES; null where unknown or not told", "环节"),
+        Column("state", pl.String(), "state that the case took, one of STATES; null where unknown", "状态"),
+        Column("tier", pl.String(), "meeting that dealt with it: microgrid, hall or street", "会议层级"),
+        Column("stage_raw", pl.String(), "the file's own word for the stage, scrubbed", "原始环节"),
+        Column("state_raw", pl.String(), "the file's own word for the state, scrubbed", "原始状态"),
+        Column("flags", pl.UInt32(), "doubts, one bit each (EVENT_DOUBTS)", "存疑标记"),
+    ),
+)
 
 CUBE: Final = Table(
     "cube",

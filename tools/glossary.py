@@ -56,7 +56,10 @@ def glossary() -> str:
         " `_at` a UTC instant, `_on` a local date, `_code` text.\n"
     )
     reports = schema.located_table(schema.LEVELS, (8, 9, 10))
-    for table in (schema.CLEAN, reports, schema.REJECTED, schema.QUARANTINE, schema.CUBE, schema.MATTERS, schema.MATTER_LINKS, PLACES):
+    for table in (
+        schema.CLEAN, reports, schema.REJECTED, schema.QUARANTINE, schema.HANDLING_EVENTS, schema.CUBE, schema.MATTERS, schema.MATTER_LINKS,
+        PLACES,
+    ):  # fmt: skip
         parts.append(f"\n### `{table.name}`: {table.meaning} {table.meaning_zh}\n\n")
         columns = [
             [f"`{column.name}`", _type_name(column.dtype), column.unit, column.meaning, column.meaning_zh] for column in table.columns
@@ -68,6 +71,8 @@ def glossary() -> str:
         ("Positions 位置性质", schema.POSITIONS, POSITIONS_ZH),
         ("States 状态", schema.STATES, STATES_ZH),
         ("Repairs and doubts 修复与存疑标记", schema.REPAIRS, REPAIRS_ZH),
+        ("Stages 环节", schema.STAGES, {name: told[2] for name, told in schema.STAGES.items()}),
+        ("Doubts about events 流转存疑标记", schema.EVENT_DOUBTS, {name: told[1] for name, told in schema.EVENT_DOUBTS.items()}),
     )
     for title, values, names in listed:
         parts.append(f"\n- {title}: " + ", ".join(f"`{value}` {names[value]}" for value in values) + "\n")

@@ -24,11 +24,12 @@ _KINDS: Final = {
     "staff": "staff", "resident": "resident", "工作人员": "staff", "网格员": "staff", "微格员": "staff", "专职": "staff", "兼职": "staff",
     "志愿者": "staff", "巡查": "staff", "居民": "resident", "群众": "resident", "市民": "resident", "citizen": "resident",
 }  # fmt: skip
-_TIERS: Final = {
+TIER_WORDS: Final = {
     "microgrid": "microgrid", "微格": "microgrid", "微格协调会": "microgrid", "微格協調會": "microgrid", "协调会": "microgrid",
     "hall": "hall", "会客厅": "hall", "會客廳": "hall", "议事会": "hall", "議事會": "hall",
     "street": "street", "街道": "street", "联席会": "street", "街道联席会": "street", "街道聯席會": "street",
 }  # fmt: skip
+"""Words for the three meetings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def clean_block(frame: pl.DataFrame, plan: CleanPlan) -> tuple[pl.DataFrame, pl.
     return cleaner.rows(), cleaner.faults.frame()
 
 
-class _Faults:
+class Faults:
     """The first broken rule of each record."""
 
     def __init__(self, line_no: pl.Series) -> None:
@@ -113,6 +114,7 @@ class _Faults:
         self.seen = pl.repeat(value=False, n=line_no.len(), dtype=pl.Boolean, eager=True)
 
     def add(self, where: pl.Series, column: FieldName, rule: str, detail: str, values: pl.Series | None = None) -> None:
+        """Blame the records of `where` that have no fault yet."""
         rows = (where & ~self.seen).arg_true()
         if not rows.len():
             return
@@ -127,6 +129,7 @@ class _Faults:
         )
 
     def frame(self) -> pl.DataFrame:
+        """Return the faults as `schema.REJECTED`."""
         if not self._parts:
             return REJECTED.empty()
         return REJECTED.conform(pl.concat(self._parts)).sort("line_no", maintain_order=True)
@@ -139,7 +142,7 @@ class _Cleaner:
         self.frame = frame
         self.plan = plan
         self.n = frame.height
-        self.faults = _Faults(frame["line_no"])
+        self.faults = Faults(frame["line_no"])
         self.flags = pl.zeros(self.n, dtype=pl.UInt32, eager=True)
         self.out: dict[str, pl.Series] = {"line_no": frame["line_no"]}
 
@@ -208,13 +211,13 @@ class _Cleaner:
         if self.plan.category_code is not None:
             code = pl.repeat(self.plan.category_code, self.n, dtype=pl.String, eager=True)
         else:
-            code = _by_label(raw, self.plan.categories)
+            code = by_label(raw, self.plan.categories)
             self.flag("category_unknown", code.is_null())
             code = code.fill_null(UNKNOWN_CODE)
         self.out["category_raw"], self.out["category_code"] = raw, code
         if "state" in self.plan.fields:
             said = self.text("state")
-            state = _by_label(said, {**{name: name for name in STATES}, **self.plan.states})
+            state = by_label(said, {**{name: name for name in STATES}, **self.plan.states})
             self.flag("state_unknown", said.is_not_null() & state.is_null())
         elif "closed_at" in self.plan.fields:
             state = pl.select(pl.when(self.out["closed_at"].is_null()).then(pl.lit("open")).otherwise(pl.lit("closed"))).to_series()
@@ -229,9 +232,9 @@ class _Cleaner:
             self.flag("text_scrubbed", was_scrubbed(before, after))
             self.out[name] = after
         self.out["unit_named"] = self.text("unit_code")
-        self.out["tier"] = _by_label(self.text("tier"), _TIERS)
+        self.out["tier"] = by_label(self.text("tier"), TIER_WORDS)
         self.out["reporter_hash"] = self._reporter_hash()
-        kind = _by_label(self.text("reporter_kind"), _KINDS)
+        kind = by_label(self.text("reporter_kind"), _KINDS)
         self.out["reporter_kind"] = kind.fill_null(self.plan.reporter) if self.plan.reporter != "mixed" else kind
 
     def _reporter_hash(self) -> pl.Series:
@@ -276,8 +279,18 @@ def _as_list(columns: FieldName) -> list[str]:
     return [columns] if isinstance(columns, str) else list(columns)
 
 
-def _by_label(raw: pl.Series, mapping: Mapping[str, str]) -> pl.Series:
-    """Map labels, compared folded; null where blank or unknown."""
+def by_label(raw: pl.Series, mapping: Mapping[str, str]) -> pl.Series:
+    """Map labels, compared folded; null where blank or unknown.
+
+    Parameters
+    ----------
+    raw : pl.Series of String
+    mapping : mapping of str to str
+
+    Raises
+    ------
+    Nothing.
+    """
     folded = {fold_label(label): value for label, value in mapping.items()}
     distinct = raw.drop_nulls().unique()
     return _replace(raw, distinct, pl.Series([folded.get(fold_label(label)) for label in distinct], dtype=pl.String))

@@ -88,6 +88,7 @@ def plan_times(
     source_id: str,
     zone: ZoneInfo,
     time_format: str | None = None,
+    setting: str = "",
 ) -> dict[str, TimePlan]:
     """Decide how each column of times is read.
 
@@ -104,6 +105,8 @@ def plan_times(
         Zone of naive times.
     time_format : str, optional
         What the city file declares; see `declared_readings`.
+    setting : str, optional
+        Key of the city file that declares it, for messages; that of the source where not given.
 
     Returns
     -------
@@ -116,7 +119,7 @@ def plan_times(
     SourceError
         No value tells whether day or month comes first, both orders occur, or nothing in a column can be read.
     """
-    key = f"sources.{source_id}.time_format"
+    key = setting or f"sources.{source_id}.time_format"
     readings, order, minguo = declared_readings(time_format, where=key)
     tallies = {column: _Tally(name) for column, name in names.items()}
     first: pl.DataFrame | None = None
