@@ -91,7 +91,7 @@ def circles_within(points: Floats, expected: Floats, max_share: float) -> Circle
 
 
 def best_cylinder(
-    cases: Floats, expected: Floats, total: float, circles: Circles, blocked: npt.NDArray[np.bool_]
+    cases: Floats, expected: Floats, total: float, circles: Circles, blocked: npt.NDArray[np.bool_], extra: Floats | None = None
 ) -> tuple[float, int, int, int]:
     """Search all cylinders that contain no blocked place.
 
@@ -105,13 +105,17 @@ def best_cylinder(
         Where to look.
     blocked : ndarray of shape (n,), bool
         Places that belong to a cluster already.
+    extra : ndarray of shape (n, s), optional
+        Variance above that of Poisson counts; none by default.
 
     Returns
     -------
     tuple
-        llr (0 where none has more cases than expected), centre, number of members, span.
+        Ratio (0 where none has more cases than expected), centre, number of members, span. The ratio is llr / phi with phi = variance /
+        expected.
     """
-    found: tuple[float, int, int, int] = _best(cases, expected, float(total), circles.order, circles.start, circles.whole, blocked)
+    spread = np.zeros_like(expected) if extra is None else extra
+    found: tuple[float, int, int, int] = _best(cases, expected, spread, float(total), circles.order, circles.start, circles.whole, blocked)
     return found
 
 
@@ -127,14 +131,22 @@ def log_likelihood_ratio(cases: float, expected: float, total: float) -> float:
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[misc, unused-ignore]
-def _best(cases: Floats, expected: Floats, total: float, order: npt.NDArray[np.int32], start: Ints, whole: npt.NDArray[np.bool_],
-          blocked: npt.NDArray[np.bool_]) -> tuple[float, int, int, int]:  # fmt: skip
+def inflated_ratio(cases: float, expected: float, phi: float, total: float) -> float:
+    """Log likelihood ratio of a cylinder, divided by how many times its variance exceeds that of Poisson counts."""
+    ratio: float = log_likelihood_ratio(cases, expected, total) / phi
+    return ratio
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[misc, unused-ignore]
+def _best(cases: Floats, expected: Floats, extra: Floats, total: float, order: npt.NDArray[np.int32], start: Ints,
+          whole: npt.NDArray[np.bool_], blocked: npt.NDArray[np.bool_]) -> tuple[float, int, int, int]:  # fmt: skip
     spans = cases.shape[1]
     best, best_centre, best_size, best_span = 0.0, -1, 0, -1
-    c, e = np.empty(spans), np.empty(spans)
+    c, e, v = np.empty(spans), np.empty(spans), np.empty(spans)
     for centre in range(start.size - 1):
         c[:] = 0.0
         e[:] = 0.0
+        v[:] = 0.0
         for at in range(start[centre], start[centre + 1]):
             member = order[at]
             if blocked[member]:
@@ -142,12 +154,13 @@ def _best(cases: Floats, expected: Floats, total: float, order: npt.NDArray[np.i
             for span in range(spans):
                 c[span] += cases[member, span]
                 e[span] += expected[member, span]
+                v[span] += extra[member, span]
             if whole[at]:
                 for span in range(spans):
-                    excess = c[span] - e[span]
-                    if excess <= 0.0 or excess * excess * (total + e[span]) < best * 2.0 * e[span] * (total - e[span]) * SAFE:
+                    excess, variance = c[span] - e[span], e[span] + v[span]
+                    if excess <= 0.0 or excess * excess * (total + e[span]) < best * 2.0 * variance * (total - e[span]) * SAFE:
                         continue
-                    value = log_likelihood_ratio(c[span], e[span], total)
+                    value = inflated_ratio(c[span], e[span], variance / max(e[span], 1e-300), total)
                     if value > best * (1 + 1e-12):
                         best, best_centre, best_size, best_span = value, centre, at - start[centre] + 1, span
     return best, best_centre, best_size, best_span

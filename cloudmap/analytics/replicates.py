@@ -1,14 +1,15 @@
-"""Replicates of a scan: tables drawn from the null hypothesis, each searched for its largest llr, sixteen side by side."""
+"""Replicates of a scan: tables drawn from the null hypothesis, each searched for its largest ratio, sixteen side by side."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, Protocol
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from cloudmap.analytics.circles import SAFE, Circles, log_likelihood_ratio
+from cloudmap.analytics.circles import SAFE, Circles, inflated_ratio
 from cloudmap.analytics.threads import threads_n
 from cloudmap.errors import AnalysisError
 
@@ -30,19 +31,72 @@ _BLOCK = 8
 """Members that are added at once."""
 
 
-def replicate_maxima(total: int, means: Floats, circles: Circles, windows: Ints, replicates: int, rng: np.random.Generator) -> Floats:
-    """Draw replicates of the null hypothesis and search each for its largest llr.
+class Null(Protocol):
+    """A null hypothesis of which tables can be drawn."""
+
+    @property
+    def course(self) -> Floats | None:
+        """Cases of each period; where given, what a replicate expects of a period follows the replicate's own cases in it."""
+        ...
+
+    def draw(self, rng: np.random.Generator) -> Ints:
+        """Draw cases of n places in the periods that are searched, shape (n, t)."""
+        ...
+
+
+class Search(NamedTuple):
+    """Where to look: expected cases and extra variance (above Poisson) of each place and span, all cases, circles, spans of periods.
+
+    expected, extra: shape (n, s); windows: shape (s, 2), the first and last period of each span.
+    """
+
+    expected: Floats
+    extra: Floats
+    total: float
+    circles: Circles
+    windows: Ints
+
+
+class Anywhere(NamedTuple):
+    """Cases fall anywhere in space and time, as expected; only their total is given (multinomial).
+
+    means: shape (n, t), all periods; of these the ones from `first` on are searched.
+    """
+
+    means: Floats
+    first: int
+    total: int
+
+    @property
+    def course(self) -> None:
+        """Periods are expected to have what `means` says."""
+        return None
+
+    def draw(self, rng: np.random.Generator) -> Ints:
+        """Draw the cases of the periods that are searched."""
+        seen = self.means[:, self.first :]
+        cumulated = np.cumsum(seen.ravel()) / self.means.sum()
+        cases_n = int(rng.binomial(self.total, min(cumulated[-1], 1.0))) if self.first > 0 else self.total
+        cells = np.searchsorted(cumulated, rng.random(cases_n) * cumulated[-1], side="right")
+        counts: Ints = np.bincount(np.minimum(cells, seen.size - 1), minlength=seen.size).reshape(seen.shape)
+        return counts
+
+
+def window_sums(table: npt.NDArray[np.generic], windows: Ints) -> npt.NDArray[np.generic]:
+    """Sum a table of shape (n, t) over each span of periods: shape (n, s)."""
+    running = np.concatenate([np.zeros((table.shape[0], 1), dtype=table.dtype), np.cumsum(table, axis=1)], axis=1)
+    return np.ascontiguousarray(running[:, windows[:, 1] + 1] - running[:, windows[:, 0]])
+
+
+def replicate_maxima(null: Null, search: Search, replicates: int, rng: np.random.Generator) -> Floats:
+    """Draw replicates of a null hypothesis and search each for its largest ratio.
 
     Parameters
     ----------
-    total : int
-        Cases in all.
-    means : ndarray of shape (n, t)
-        Expected cases, with the same total.
-    circles : Circles
+    null : Null
+        What is drawn.
+    search : Search
         Where to look.
-    windows : ndarray of shape (s, 2)
-        First and last period of each span.
     replicates : int
         How many.
     rng : numpy Generator
@@ -57,32 +111,29 @@ def replicate_maxima(total: int, means: Floats, circles: Circles, windows: Ints,
     AnalysisError
         More cases than can be counted exactly.
     """
-    if total >= _MOST_CASES:
-        raise AnalysisError(f"{total} cases are more than the search counts exactly ({_MOST_CASES}); scan a shorter span or one category")
-    first = int(windows[:, 0].min())
-    seen = means[:, first:]
-    spans = windows - first
-    cumulated = np.cumsum(seen.ravel()) / means.sum()
-    inside = float(min(cumulated[-1], 1.0))
-    sums = np.concatenate([np.zeros((seen.shape[0], 1)), np.cumsum(seen, axis=1)], axis=1)
-    expected = np.ascontiguousarray(sums[:, spans[:, 1] + 1] - sums[:, spans[:, 0]])
-    batches = -(-replicates // _LANES)
+    if search.total >= _MOST_CASES:
+        raise AnalysisError(
+            f"{search.total:.0f} cases are more than the search counts exactly ({_MOST_CASES}); scan a shorter span or one category"
+        )
+    circles, windows = search.circles, search.windows
+    places_n, spans_n = search.expected.shape
+    course = None if null.course is None else window_sums(null.course[None, :], windows)[0]
 
     def work(child: np.random.Generator) -> Floats:
-        drawn = np.empty((seen.shape[0], spans.shape[0], _LANES), dtype=np.int64)
+        drawn = np.empty((places_n, spans_n, _LANES), dtype=np.int64)
+        factor = np.ones((spans_n, _LANES))
         for lane in range(_LANES):
-            cells_n = int(child.binomial(total, inside)) if first > 0 else total
-            cells = np.searchsorted(cumulated, child.random(cells_n) * cumulated[-1], side="right")
-            counts = np.bincount(np.minimum(cells, seen.size - 1), minlength=seen.size).reshape(seen.shape)
-            running = np.concatenate([np.zeros((seen.shape[0], 1), dtype=np.int64), np.cumsum(counts, axis=1)], axis=1)
-            drawn[:, :, lane] = running[:, spans[:, 1] + 1] - running[:, spans[:, 0]]
-        flat = drawn.reshape(seen.shape[0], -1)
+            drawn[:, :, lane] = window_sums(null.draw(child), windows)
+            if course is not None:
+                np.divide(drawn[:, :, lane].sum(axis=0), course, out=factor[:, lane], where=course > 0)
+        flat = drawn.reshape(places_n, -1)
         table: Drawn = flat.astype(np.uint8) if flat.max() < 256 else flat.astype(np.float32)
-        maxima: Floats = largest_llrs(table, expected, float(total), circles.order, circles.start, circles.whole)
+        order, start, whole = circles
+        maxima: Floats = largest_ratios(table, search.expected, search.extra, factor, search.total, order, start, whole)
         return maxima
 
     with ThreadPoolExecutor(threads_n()) as pool:
-        return np.concatenate(list(pool.map(work, rng.spawn(batches))))[:replicates]
+        return np.concatenate(list(pool.map(work, rng.spawn(-(-replicates // _LANES)))))[:replicates]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")  # type: ignore[misc, unused-ignore]
@@ -112,66 +163,75 @@ def _add_block(c: Singles, drawn: Drawn, members: npt.NDArray[np.int32], sign: n
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")  # type: ignore[misc, unused-ignore]
-def _set_bar(bar: Singles, e: Floats, total: float, roots: Singles) -> None:
-    """Cases that a span needs before its llr can exceed the best of its lane."""
+def _set_bar(bar: Singles, e: Floats, v: Floats, factor: Singles, total: float, roots: Singles) -> None:
+    """Cases that a span needs before its ratio can exceed the best of its lane."""
+    every = np.float32(total)
     for span in range(e.size):
-        mean = e[span]
-        width = np.float32(np.sqrt(max(2.0 * mean * (total - mean) / (total + mean) * SAFE, 0.0)))
-        level = np.float32(mean)
+        mean, spread = np.float32(e[span]), np.float32((e[span] + v[span]) * 2.0 * SAFE)
         for lane in range(_LANES):
-            bar[span * _LANES + lane] = level + roots[lane] * width
+            at = span * _LANES + lane
+            level = mean * factor[at]
+            rest = max(every - level, np.float32(0.0))
+            bar[at] = level + roots[lane] * np.sqrt(spread * factor[at] * rest / (every + level))
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[misc, unused-ignore]
-def _raise_best(c: Singles, bar: Singles, e: Floats, total: float, best: Floats, roots: Singles) -> None:
-    """Compute the llr of what lies above its bar."""
+def _raise_best(c: Singles, bar: Singles, e: Floats, v: Floats, factor: Floats, total: float, best: Floats, roots: Singles) -> None:
+    """Compute the ratio of what lies above its bar."""
     for at in range(c.size):
         if c[at] > bar[at]:
-            lane = at % _LANES
-            value = log_likelihood_ratio(float(c[at]), e[at // _LANES], total)
+            span, lane = at // _LANES, at % _LANES
+            value = inflated_ratio(float(c[at]), e[span] * factor[span, lane], 1.0 + v[span] / max(e[span], 1e-300), total)
             if value > best[lane]:
                 best[lane] = value
                 roots[lane] = np.sqrt(value)
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[misc, unused-ignore]
-def largest_llrs(drawn: Drawn, expected: Floats, total: float, order: npt.NDArray[np.int32], start: Ints,
-                 whole: npt.NDArray[np.bool_]) -> Floats:  # fmt: skip
-    """Largest llr of each lane.
+def largest_ratios(drawn: Drawn, expected: Floats, extra: Floats, factor: Floats, total: float, order: npt.NDArray[np.int32],
+                   start: Ints, whole: npt.NDArray[np.bool_]) -> Floats:  # fmt: skip
+    """Largest ratio of each lane, llr / phi; phi = (e + v) / e is 1 for Poisson counts. `factor` (s, lanes) scales what is expected.
 
-    With d = c - e the llr is at most d^2 (C + e) / (2 e (C - e)), since ln(1 + x) <= x: c must exceed e + sqrt(best) times the root of
+    With d = c - e the llr is at most d^2 (C + e) / (2 e (C - e)), since ln(1 + x) <= x: c must exceed e + sqrt(best phi) times the root of
     2 e (C - e) / (C + e). Most cylinders are dismissed by this bar, without a logarithm, and eight members at a time: if the cases after
     the eighth do not exceed the bar after the first, none of the eight does, as both only grow. What exceeds it is walked again.
     """
     width, spans = drawn.shape[1], expected.shape[1]
     best, roots = np.zeros(_LANES), np.zeros(_LANES, dtype=np.float32)
     c, bar = np.empty(width, dtype=np.float32), np.empty(width, dtype=np.float32)
-    e, kept = np.empty(spans), np.empty(spans)
+    e, v, kept, kept_v = np.empty(spans), np.empty(spans), np.empty(spans), np.empty(spans)
+    single = factor.astype(np.float32).ravel()
     for centre in range(start.size - 1):
         c[:] = np.float32(0.0)
         e[:] = 0.0
+        v[:] = 0.0
         at, end = start[centre], start[centre + 1]
         near = at + _NEAR
         while at < end:
             until = at + 1
             if at >= near and at + _BLOCK <= end:
                 kept[:] = e
+                kept_v[:] = v
                 e += expected[order[at]]
-                _set_bar(bar, e, total, roots)
+                v += extra[order[at]]
+                _set_bar(bar, e, v, single, total, roots)
                 members = order[at : at + _BLOCK]
                 until = at + _BLOCK
                 if _add_block(c, drawn, members, np.float32(1.0), bar) == 0:
                     for member in members[1:]:
                         e += expected[member]
+                        v += extra[member]
                     at = until
                     continue
                 _add_block(c, drawn, members, np.float32(-1.0), bar)  # exact, since counts are whole
                 e[:] = kept
+                v[:] = kept_v
             while at < until:
                 member = order[at]
                 e += expected[member]
-                _set_bar(bar, e, total, roots)
+                v += extra[member]
+                _set_bar(bar, e, v, single, total, roots)
                 if _add_one(c, drawn[member], bar) > 0 and whole[at]:
-                    _raise_best(c, bar, e, total, best, roots)
+                    _raise_best(c, bar, e, v, factor, total, best, roots)
                 at += 1
     return best

@@ -10,7 +10,7 @@ from scipy import stats
 
 from cloudmap.analytics.circles import Circles, Found, best_cylinder, circles_within
 from cloudmap.analytics.knox import Knox, NearRepeat, knox, near_repeat
-from cloudmap.analytics.replicates import replicate_maxima
+from cloudmap.analytics.replicates import Anywhere, Search, replicate_maxima, window_sums
 from cloudmap.analytics.suitable import suitable_counts, suitable_points, suitable_values
 from cloudmap.errors import AnalysisError
 
@@ -100,35 +100,53 @@ def scan(  # noqa: PLR0913  (the settings of a published method)
     ([0, 1], 17.0, 8.0, 7.027)
     """
     counts, means, points = _scaled(cases, expected, xy_m)
-    windows = _windows(counts.shape[1], max_periods, prospective=prospective)
-    if not 0 < max_share <= 1:
-        raise AnalysisError(f"max_share = {max_share!r} must lie above 0 and not above 1; 0.5 is customary, smaller is faster")
-    circles = circles_within(points, means.sum(axis=1), max_share)
-    maxima = _maxima(counts, means, circles, windows, replicates, rng)
-    case_sums, mean_sums = _window_sums(counts, windows), _window_sums(means, windows)
+    windows = spans(counts.shape[1], max_periods, prospective=prospective)
+    circles = circles_within(points, means.sum(axis=1), suitable_share(max_share))
+    first = int(windows[:, 0].min())
+    seen, table = means[:, first:], counts[:, first:]
+    search = searched(seen, np.zeros_like(seen), float(counts.sum()), circles, windows - first)
+    maxima = _maxima(counts, means, first, search, replicates, rng)
+    found = clusters_found(table, search, maxima, clusters_n)
+    return [cluster._replace(first_period=cluster.first_period + first, last_period=cluster.last_period + first) for cluster in found]
+
+
+def searched(means: Floats, extra: Floats, total: float, circles: Circles, windows: Ints) -> Search:
+    """Sum expected cases and extra variance, both of shape (n, t), over each span of periods that is searched."""
+    return Search(window_sums(means, windows), window_sums(extra, windows), total, circles, windows)
+
+
+def clusters_found(counts: Floats, search: Search, maxima: Floats, clusters_n: int) -> list[Cluster]:
+    """List the strongest cylinders of a table of shape (n, t), none of which shares a place with a stronger one.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n, t)
+        Cases in the periods that are searched.
+    search : Search
+        Where to look.
+    maxima : ndarray
+        Largest ratios of the replicates; empty gives p = NaN.
+    clusters_n : int
+        Most clusters.
+
+    Returns
+    -------
+    list of Cluster
+    """
+    circles = search.circles
+    case_sums = window_sums(counts, search.windows)
     blocked = np.zeros(counts.shape[0], dtype=np.bool_)
     clusters: list[Cluster] = []
     while len(clusters) < clusters_n:
-        found = Found(*best_cylinder(case_sums, mean_sums, counts.sum(), circles, blocked))
+        found = Found(*best_cylinder(case_sums, search.expected, search.total, circles, blocked, search.extra))
         if found.llr <= 0:
             break
         places = circles.order[circles.start[found.centre] : circles.start[found.centre] + found.places_n]
         blocked[places] = True
-        first, last = windows[found.window]
-        inside = (places, slice(first, last + 1))
+        first, last = (int(period) for period in search.windows[found.window])
+        cases, expected = (float(table[places, found.window].sum()) for table in (case_sums, search.expected))
         p, p_gumbel = _chances(found.llr, maxima)
-        clusters.append(
-            Cluster(
-                found.llr,
-                places.astype(np.int64),
-                int(first),
-                int(last),
-                float(counts[inside].sum()),
-                float(means[inside].sum()),
-                p,
-                p_gumbel,
-            )
-        )
+        clusters.append(Cluster(found.llr, places.astype(np.int64), first, last, cases, expected, p, p_gumbel))
     return clusters
 
 
@@ -153,27 +171,29 @@ def _scaled(cases: npt.ArrayLike, expected: npt.ArrayLike, xy_m: npt.ArrayLike) 
     return counts, means * (counts.sum() / means.sum()), points
 
 
-def _windows(periods_n: int, max_periods: int, *, prospective: bool) -> Ints:
-    """First and last period of every span to look at."""
+def suitable_share(max_share: float) -> float:
+    """Return the largest share of a circle, or say which may be asked for."""
+    if not 0 < max_share <= 1:
+        raise AnalysisError(f"max_share = {max_share!r} must lie above 0 and not above 1; 0.5 is customary, smaller is faster")
+    return max_share
+
+
+def spans(periods_n: int, max_periods: int, *, prospective: bool) -> Ints:
+    """List the first and last period of every span to look at, shape (s, 2)."""
     if not 1 <= max_periods <= periods_n:
         raise AnalysisError(f"max_periods = {max_periods} must lie between 1 and the {periods_n} period(s) given")
     lasts = [periods_n - 1] if prospective else range(periods_n)
-    spans = [(last - length + 1, last) for last in lasts for length in range(1, max_periods + 1) if last - length + 1 >= 0]
-    return np.array(spans, dtype=np.int64)
+    pairs = [(last - length + 1, last) for last in lasts for length in range(1, max_periods + 1) if last - length + 1 >= 0]
+    return np.array(pairs, dtype=np.int64)
 
 
-def _window_sums(table: Floats, windows: Ints) -> Floats:
-    running = np.concatenate([np.zeros((table.shape[0], 1)), np.cumsum(table, axis=1)], axis=1)
-    return np.ascontiguousarray(running[:, windows[:, 1] + 1] - running[:, windows[:, 0]])
-
-
-def _maxima(counts: Floats, means: Floats, circles: Circles, windows: Ints, replicates: int, rng: np.random.Generator | None) -> Floats:
+def _maxima(counts: Floats, means: Floats, first: int, search: Search, replicates: int, rng: np.random.Generator | None) -> Floats:
     if replicates == 0:
         return np.empty(0)
     if replicates < 0 or rng is None:
         raise AnalysisError("replicates need a number above 0 and rng=numpy.random.default_rng(seed), so that p can be repeated")
     total = int(suitable_counts(counts, what="case", dimensions=2, least=2).sum())
-    return replicate_maxima(total, means, circles, windows, replicates, rng)
+    return replicate_maxima(Anywhere(means, first, total), search, replicates, rng)
 
 
 def _chances(llr: float, maxima: Floats) -> tuple[float, float]:

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from cloudmap.analytics import circles, replicates
-from cloudmap.analytics.scan import scan
+from cloudmap.analytics.scan import scan, searched
 from cloudmap.errors import AnalysisError
 from tests.analytics.published import columns, reference
 
@@ -81,8 +81,9 @@ def test_equally_distant_places_enter_a_circle_together(prospective):
         assert sorted(order[shuffled[0].places]) == sorted(found[0].places)
 
 
+@pytest.mark.parametrize("inflated", [0, 1])
 @pytest.mark.parametrize("most", [3, 400])
-def test_the_fast_search_of_replicates_misses_nothing(most):
+def test_the_fast_search_of_replicates_misses_nothing(most, inflated):
     """The bar that dismisses cylinders four members at a time against the plain search, on tables of small and of large counts."""
     rng = np.random.default_rng(9)
     xy, expected = rng.uniform(0, 1000, (120, 2)), rng.uniform(0.2, 3, (120, 4)).cumsum(axis=1)
@@ -92,11 +93,13 @@ def test_the_fast_search_of_replicates_misses_nothing(most):
     scale = drawn[:, -1].sum(axis=0).max() / expected[:, -1].sum()
     table = drawn.reshape(120, -1)
     total = float(drawn[:, -1].sum(axis=0).max())
-    fast = replicates.largest_llrs(
-        table.astype(np.uint8 if table.max() < 256 else np.float32), expected * scale, total, around.order, around.start, around.whole
-    )
-    nothing = np.zeros(120, dtype=bool)
-    plain = [circles.best_cylinder(drawn[:, :, lane].astype(float), expected * scale, total, around, nothing)[0] for lane in range(16)]
+    table = table.astype(np.uint8 if table.max() < 256 else np.float32)
+    extra, factor = expected * scale * rng.uniform(0, 1, (120, 1)) * inflated, 1 + inflated * rng.uniform(-0.2, 0.2, (4, 16))
+    fast = replicates.largest_ratios(table, expected * scale, extra, factor, total, around.order, around.start, around.whole)
+    nothing, plain = np.zeros(120, dtype=bool), []
+    for lane in range(16):
+        means, more = (part * scale * factor[:, lane] for part in (expected, extra / scale))
+        plain.append(circles.best_cylinder(drawn[:, :, lane].astype(float), means, total, around, nothing, more)[0])
     np.testing.assert_allclose(fast, plain, rtol=1e-9)
     assert min(plain) > 0
 
@@ -123,8 +126,8 @@ def test_replicates_spread_their_cases_as_expected():
     """Replicates are multinomial given the total, and a prospective scan draws only the periods that it looks at."""
     expected = np.array([[1.0, 2.0, 3.0], [4.0, 0.0, 2.0]])
     around = circles.circles_within(np.array([[0.0, 0.0], [1.0, 0.0]]), expected.sum(axis=1), 0.5)
-    windows = np.array([[2, 2]])
-    maxima = replicates.replicate_maxima(12, expected, around, windows, 4000, np.random.default_rng(3))
+    search = searched(expected[:, 2:], np.zeros((2, 1)), 12.0, around, np.array([[0, 0]]))
+    maxima = replicates.replicate_maxima(replicates.Anywhere(expected, 2, 12), search, 4000, np.random.default_rng(3))
     counts = np.arange(13)
     with np.errstate(divide="ignore", invalid="ignore"):
         llr = np.where(counts > 3, counts * np.log(counts / 3) + np.where(counts < 12, (12 - counts) * np.log((12 - counts) / 9), 0), 0.0)
