@@ -131,10 +131,64 @@ def distance_band(xy_m: npt.ArrayLike, distance_m: float) -> csr_matrix:
     return _binary(np.concatenate([pairs[:, 0], pairs[:, 1]]), np.concatenate([pairs[:, 1], pairs[:, 0]]), len(xy))
 
 
+def water_network(reaches: pl.DataFrame, *, k: int = 1) -> csr_matrix:
+    """Link each reach of the water map to those that its water comes from or goes to.
+
+    Parameters
+    ----------
+    reaches : polars.DataFrame, n rows
+        place (id of the reach) and downstream (list of ids), as `Reader.reaches` and `geo.reaches.flow_table` give them.
+    k : int, default 1
+        Reaches up and down the flow that count as neighbours. Two tributaries of one reach are no neighbours: no water comes from one to
+        the other.
+
+    Returns
+    -------
+    scipy.sparse.csr_matrix of float, shape (n, n)
+        1 where two reaches are linked, in the order of the rows. Standing water, and canals whose flow nobody drew, have no neighbours.
+
+    Raises
+    ------
+    AnalysisError
+        k is below 1; a reach is given twice; or one flows into a reach that is not given.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> canals = pl.DataFrame({"place": ["a", "b", "c"], "downstream": [["b"], ["c"], []]})
+    >>> water_network(canals).toarray().tolist()
+    [[0.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
+    """
+    if k < 1:
+        raise AnalysisError(f"water_network: k = {k}; it takes at least one reach")
+    repeated = reaches.filter(pl.col("place").is_duplicated())
+    if repeated.height:
+        raise AnalysisError(f"water_network: reach {repeated['place'][0]!r} is given twice; give each reach once")
+    known = reaches.select("place").with_row_index("i")
+    flows = known.with_columns(reaches["downstream"].alias("into")).explode("into").filter(pl.col("into").is_not_null())
+    found = flows.join(known.select(into="place", j="i"), on="into", how="left")
+    lost = found.filter(pl.col("j").is_null())
+    if lost.height:
+        raise AnalysisError(
+            f"water_network: {lost['place'][0]!r} flows into {lost['into'][0]!r}, which is not given; give all reaches of the map, or none "
+            "that flow out of it"
+        )
+    step = _binary(found["i"].to_numpy(), found["j"].to_numpy(), reaches.height)
+    reached = farther = step
+    for _ in range(k - 1):
+        farther = farther @ step
+        reached = reached + farther
+    into = reached.tocoo()
+    apart = into.row != into.col
+    i, j = into.row[apart], into.col[apart]
+    return _binary(np.concatenate([i, j]), np.concatenate([j, i]), reaches.height)
+
+
 def _binary(i: npt.NDArray[np.integer], j: npt.NDArray[np.integer], n: int) -> csr_matrix:
     from scipy.sparse import csr_matrix
 
     matrix = csr_matrix((np.ones(len(i)), (i, j)), shape=(n, n))
     matrix.sum_duplicates()
+    matrix.data[:] = 1.0
     matrix.sort_indices()
     return matrix
