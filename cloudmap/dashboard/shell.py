@@ -12,6 +12,7 @@ from cloudmap.dashboard.badges import badges
 from cloudmap.dashboard.controls import controls
 from cloudmap.dashboard.maps import period_words
 from cloudmap.dashboard.pages import PAGES
+from cloudmap.dashboard.signin import account_link
 from cloudmap.dashboard.text import LANGUAGES, Words, words
 from cloudmap.dashboard.view import View, named_layer, offered
 
@@ -89,7 +90,7 @@ def _header(view: View, reader: Reader, say: Words) -> Any:
         html.Div(className="cm-mark"),
         html.Div([html.Strong(say.name(city)), html.Span(say("brand"))], className="cm-brand"),
         page,
-        html.Div(badges(reader, say), className="cm-badges"),
+        html.Div([*badges(reader, say), *account_link(say)], className="cm-badges"),
         language,
         dmc.ActionIcon(
             html.Span(className="cm-icon scheme"), id="scheme", variant="subtle", size="lg", **{"aria-label": say("nav.scheme")}

@@ -11,7 +11,7 @@ from dash import Dash, Input, Output, State, no_update
 from flask import request
 
 from cloudmap.dashboard.browser import in_browser
-from cloudmap.dashboard.guard import protect
+from cloudmap.dashboard.guard import Gate, protect
 from cloudmap.dashboard.maps import Maps, addresses
 from cloudmap.dashboard.pages import PAGES
 from cloudmap.dashboard.shell import empty_shell, frame, shell
@@ -68,13 +68,16 @@ class CloudmapDash(Dash):
         return _INDEX.format(**(parts | {name: escape(text) for name, text in texts.items()}))
 
 
-def make_app(source: Reader | Callable[[], Reader]) -> Dash:
+def make_app(source: Reader | Callable[[], Reader], gate: Gate | None = None) -> Dash:
     """Build the dashboard.
 
     Parameters
     ----------
     source : Reader, or a callable that returns one
-        Where numbers come from. A callable is asked once a request and may give a newer reader after a new analysis.
+        Where numbers come from. A callable is asked once a request: it may give a newer reader after a new analysis, and another one to
+        whoever else is signed in (`guard.audience`).
+    gate : Gate, optional
+        Who may reach it; this machine without accounts, where not given.
 
     Returns
     -------
@@ -97,7 +100,7 @@ def make_app(source: Reader | Callable[[], Reader]) -> Dash:
     for page in PAGES.values():
         page.register(app, current)
     Maps(current).register(app.server)
-    protect(app)
+    protect(app, gate)
     return app
 
 
