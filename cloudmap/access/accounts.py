@@ -118,7 +118,7 @@ class Accounts:
         """
         name, units = checked_name(name), tuple(sorted(set(units)))
         check_role(role, units=units, restricted=restricted)
-        self._check_password(name, password)
+        self.check_password(name, password)
         now = self.clock()
         row = {"name": name, "role": role, "units": list(units), "restricted": restricted, "created_at": now, "password_at": now}
         try:
@@ -128,7 +128,7 @@ class Accounts:
             raise AccessError(f"account {name!r} exists already; `cloudmap user passwd` or `user change` alters it") from error
         return self.get(name)
 
-    def list(self) -> list[Account]:
+    def people(self) -> list[Account]:
         """List all accounts by name, disabled ones too."""
         with self.file.reading() as transaction:
             return [_account(row) for row in transaction.execute(select(users).order_by(users.c.name))]
@@ -144,7 +144,7 @@ class Accounts:
         with self.file.reading() as transaction:
             row = transaction.execute(select(users).where(users.c.name == folded(name))).first()
         if row is None:
-            known = [one.name for one in self.list()]
+            known = [one.name for one in self.people()]
             raise AccessError(f"account {name!r} does not exist{nearest(name, known) if known else '; there are none yet'}")
         return _account(row)
 
@@ -172,7 +172,7 @@ class Accounts:
             No such account, or a weak password.
         """
         account = self.get(name)
-        self._check_password(account.name, password)
+        self.check_password(account.name, password)
         self._write(account.name, password_hash=passwords.hash_password(password), password_at=self.clock())
         self._end_sessions("user", account.name)
 
@@ -208,7 +208,14 @@ class Accounts:
             self._write(row.name, password_hash=passwords.hash_password(password))
         return _account(row)
 
-    def _check_password(self, name: str, password: str) -> None:
+    def check_password(self, name: str, password: str) -> None:
+        """Refuse a weak password.
+
+        Raises
+        ------
+        AccessError
+            It is refused; the message tells why.
+        """
         city = self.city.city
         passwords.check_strength(password, name=name, near=(city.name_zh, city.name_en, city.code))
 

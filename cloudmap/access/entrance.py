@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.sqlite import insert
@@ -19,13 +20,15 @@ LIMITS: Final = {"account": 5, "address": 20}
 LOCK_S: Final = 15 * 60
 """Seconds for which it stays locked, and after which earlier attempts are forgotten."""
 
+Reason = Literal["", "wrong", "locked"]
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """How an attempt ended: the session's secret, or why there is none."""
 
     secret: str | None
-    reason: Literal["", "wrong", "locked"] = ""
+    reason: Reason = ""
 
 
 class Entrance:
@@ -57,7 +60,7 @@ class Entrance:
             The audit log cannot be written: then nobody gets in.
         """
         name = folded(name)
-        return self._try(address, name, lambda: self._user(name, password))
+        return self._begin(*self._prove(address, name, lambda: self._user(name, password)))
 
     def show_token(self, token: str, *, address: str) -> Entry:
         """Let a wall in by its token.
@@ -67,12 +70,30 @@ class Entrance:
         AccessError
             The audit log cannot be written: then nobody gets in.
         """
-        return self._try(address, None, lambda: self._wall(token))
+        return self._begin(*self._prove(address, None, lambda: self._wall(token)))
+
+    def change_password(self, name: str, current: str, new: str, *, address: str) -> Entry:
+        """Give somebody who proves the current password a new one; every session ends but the one that is returned.
+
+        Raises
+        ------
+        AccessError
+            The new password is weak, or the audit log cannot be written.
+        """
+        name = folded(name)
+        self.accounts.check_password(name, new)
+        found, reason = self._prove(address, name, lambda: self._user(name, current), action="password")
+        if found is not None:
+            self.accounts.set_password(name, new)
+        return self._begin(found, reason)
 
     def sign_out(self, secret: str, name: str) -> None:
         """End a session, and record it."""
         record(self.city, "sign-out", by=name)
         self.sessions.end(secret)
+
+    def _begin(self, found: tuple[str, str] | None, reason: Reason) -> Entry:
+        return Entry(None, reason) if found is None else Entry(self.sessions.start(*found))
 
     def _user(self, name: str, password: str) -> tuple[str, str] | None:
         account = self.accounts.proves(name, password)
@@ -82,24 +103,26 @@ class Entrance:
         name = self.accounts.token_name(token)
         return (WALL, name) if name else None
 
-    def _try(self, address: str, name: str | None, prove: Any) -> Entry:
+    def _prove(
+        self, address: str, name: str | None, prove: Callable[[], tuple[str, str] | None], *, action: str = "sign-in"
+    ) -> tuple[tuple[str, str] | None, Reason]:
+        """Count an attempt, let it prove itself, and record how it ended: kind and name of the holder, or the reason why not."""
         counted = [("address", address)] + ([("account", name)] if name is not None else [])
         # Counted before it is proven: attempts at the same moment cannot all slip under the limit.
         last = self._count(counted)
         if last is None:
-            return Entry(None, "locked")
-        found: tuple[str, str] | None = prove()
+            return None, "locked"
+        found = prove()
         if found is None:
             # A name that nobody has may be a password in the wrong field: it is not written down.
-            known = next((one.name for one in self.accounts.list() if one.name == name), None)
-            record(self.city, "sign-in failed", by=known or "", address=address)
+            known = next((one.name for one in self.accounts.people() if one.name == name), "")
+            record(self.city, f"{action} failed", by=known, address=address)
             for kind, _ in last:
-                record(self.city, "locked", by=known or "", what=kind, address=address, seconds=LOCK_S)
-            return Entry(None, "locked" if last else "wrong")
-        kind, holder = found
-        record(self.city, "sign-in", by=holder, kind=kind, address=address)
+                record(self.city, "locked", by=known, what=kind, address=address, seconds=LOCK_S)
+            return None, "locked" if last else "wrong"
+        record(self.city, action, by=found[1], kind=found[0], address=address)
         self._forgive(counted)
-        return Entry(self.sessions.start(kind, holder))
+        return found, ""
 
     def _count(self, keys: list[tuple[str, str]]) -> list[tuple[str, str]] | None:
         """Count an attempt against each key; return those that it locks unless it is right, or None where one is locked already."""

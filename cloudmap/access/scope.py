@@ -6,13 +6,18 @@ audience inside the administration sees the whole map.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from cloudmap.access.audience import Audience
 from cloudmap.errors import AccessError
 from cloudmap.schema import unit_column
+
+if TYPE_CHECKING:
+    from cloudmap.access.reader import Reader
 
 
 def scope_columns(audience: Audience, levels: Iterable[str]) -> list[str]:
@@ -85,3 +90,24 @@ def refuse_records(audience: Audience) -> None:
         raise AccessError("quarantined records never leave the administration; drop --outside")
     if not audience.records:
         raise AccessError("quarantined records belong to no unit; analysts and administrators see them")
+
+
+def narrowed(reader: Reader, audience: Audience) -> Reader:
+    """Return a reader for an audience that sees the same counts but fewer rows; it shares what the other has read and computed.
+
+    Parameters
+    ----------
+    reader : Reader
+    audience : Audience
+        Of the same kind and grant.
+
+    Raises
+    ------
+    AccessError
+        The audience would see other counts.
+    """
+    if (audience.kind, audience.restricted) != (reader.audience.kind, reader.audience.restricted):
+        raise AccessError("a reader is narrowed by units and records only; open another one with `cloudmap.pipeline.read`")
+    narrow = copy.copy(reader)
+    narrow.audience = audience
+    return narrow

@@ -1,4 +1,4 @@
-"""Serve the dashboard, on this machine only."""
+"""Serve the dashboard: on this machine, or for others where there are accounts and TLS."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Event, Lock, Thread
+from pathlib import Path
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Final
 
-from waitress.server import create_server
-
-from cloudmap.dashboard.guard import refuse_outside
+from cloudmap.access.accounts import Accounts, have_accounts
+from cloudmap.access.audience import Audience
+from cloudmap.access.scope import narrowed
+from cloudmap.dashboard.guard import audience, gate_of
+from cloudmap.dashboard.listen import Door, listening
 from cloudmap.dashboard.site import make_app
 from cloudmap.dashboard.visit import visit
+from cloudmap.errors import AccessError
 from cloudmap.pipeline import read
 
 if TYPE_CHECKING:
@@ -22,15 +26,12 @@ if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
     from cloudmap.city import City
 
-STOP_S: Final = 8
-"""Seconds that requests under way are given when the server is told to stop."""
-FLUSH_S: Final = 0.3
 FRESH_S: Final = 2.0
 """Seconds for which a reader is taken to be the newest without asking the store."""
 
 
 def newest_reader(city: City) -> Callable[[], Reader]:
-    """Return a callable that gives a reader of the city's newest analysis, for an internal audience.
+    """Return a callable that gives a reader of the city's newest analysis for whoever asks.
 
     Parameters
     ----------
@@ -39,34 +40,40 @@ def newest_reader(city: City) -> Callable[[], Reader]:
     Returns
     -------
     callable
-        Raises AnalysisError while nothing is analysed, StoreError where there is no store.
+        Raises AnalysisError while nothing is analysed, StoreError where there is no store, AccessError where nobody is signed in.
     """
     lock = Lock()
-    kept: list[tuple[Reader, float]] = []
+    kept: dict[Audience, tuple[Reader, float, dict[Audience, Reader]]] = {}
 
     def current() -> Reader:
+        who = audience()
+        whole = Audience(who.kind, who.restricted)
         with lock:
             now = time.monotonic()
-            if not kept or (now - kept[0][1] > FRESH_S and kept[0][0].is_stale()):
-                kept[:] = [(read(city), now)]
-            elif now - kept[0][1] > FRESH_S:
-                kept[0] = (kept[0][0], now)
-            return kept[0][0]
+            if whole not in kept or (now - kept[whole][1] > FRESH_S and kept[whole][0].is_stale()):
+                kept[whole] = (read(city, audience=whole), now, {})
+            elif now - kept[whole][1] > FRESH_S:
+                kept[whole] = (kept[whole][0], now, kept[whole][2])
+            reader, _, narrow = kept[whole]
+            # Who differs by units only sees the same counts: one reader holds them for all.
+            return reader if who == whole else narrow.setdefault(who, narrowed(reader, who))
 
     return current
 
 
 @contextmanager
-def running(app: Dash, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+def running(app: Dash, *, host: str = "127.0.0.1", port: int = 0, door: Door | None = None) -> Iterator[int]:
     """Serve an app in a thread while the block runs.
 
     Parameters
     ----------
     app : Dash
     host : str
-        A loopback address.
+        A loopback address, unless the app has accounts.
     port : int
         0 lets the system choose.
+    door : Door, optional
+        In place of host and port: with a certificate, or behind a proxy.
 
     Yields
     ------
@@ -76,41 +83,49 @@ def running(app: Dash, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[in
     Raises
     ------
     AccessError
-        `host` can be reached from other machines.
+        Other machines could ask, without accounts or without TLS.
     """
-    refuse_outside(host)
-    server = create_server(app.server, host=host, port=port, threads=8, ident=None)
-    thread = Thread(target=server.run, daemon=True)
-    thread.start()
-    try:
-        yield int(server.effective_port)
-    finally:
-        server.task_dispatcher.shutdown(timeout=STOP_S)
-        time.sleep(FLUSH_S)  # the server's loop, which still runs, sends what the last requests wrote
-        server.close()
-        thread.join(timeout=1)
+    door = door or Door(host, port)
+    if door.gate(gate_of(app).accounts) != gate_of(app):
+        raise AccessError(f"the app was made for another door than {door}; make it with `gate=door.gate(accounts)`")
+    with listening(app.server, door) as chosen:
+        yield chosen
 
 
-def serve(city: City, *, host: str = "127.0.0.1", port: int = 8050) -> None:
+def serve(
+    city: City,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8050,
+    cert: Path | None = None,
+    key: Path | None = None,
+    proxy: str | None = None,
+) -> None:
     """Serve a city's dashboard until the process is told to stop; requests under way are answered first, for `STOP_S` at most.
 
     Parameters
     ----------
     city : City
+        With accounts, everybody signs in, on this machine too.
     host : str, default "127.0.0.1"
-        A loopback address: accounts come with a later release.
+        Address to bind; other than loopback only with accounts, and TLS or a proxy.
     port : int, default 8050
+    cert, key : Path, optional
+        PEM files: then TLS is spoken.
+    proxy : str, optional
+        Address of the proxy that speaks TLS before this server.
 
     Raises
     ------
     AccessError
-        `host` can be reached from other machines.
+        Other machines could ask, without accounts or without TLS.
     """
-    refuse_outside(host)
+    door = Door(host, port, cert, key, proxy)
+    gate = door.gate(Accounts(city) if have_accounts(city) else None)
     stop = Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda _number, _frame: stop.set())
-    with running(make_app(newest_reader(city)), host=host, port=port):
+    with running(make_app(newest_reader(city), gate), door=door):
         stop.wait()
 
 
