@@ -16,6 +16,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from cloudmap.access.views import Measure
+from cloudmap.accounts_cli import user_app
 from cloudmap.city import City, open_city
 from cloudmap.errors import CloudmapError, ConfigError
 from cloudmap.schema import LEDGER_CLASSES, REPAIRS
@@ -142,15 +143,18 @@ def analyse(
 @app.command()
 def serve(
     city: CityArgument,
-    host: Annotated[str, typer.Option(help="address to bind; only this machine until accounts exist")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="address to bind; beyond this machine only with accounts, and TLS or a proxy")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="port")] = 8050,
+    cert: Annotated[Path | None, typer.Option(help="PEM file of the certificate and its chain: TLS is spoken")] = None,
+    key: Annotated[Path | None, typer.Option(help="PEM file of the certificate's private key")] = None,
+    behind_proxy: Annotated[str | None, typer.Option(help="address of the proxy that speaks TLS before this server")] = None,
 ) -> None:
-    """Show the dashboard on this machine."""
+    """Show the dashboard; where the city has accounts (`cloudmap user`), everybody signs in."""
     from cloudmap.dashboard.app import serve as serve_page
 
     opened = open_city(city)
-    out.print(f"{opened.city.name_zh} {opened.city.name_en}: http://{host}:{port}  (Ctrl-C ends it)")
-    serve_page(opened, host=host, port=port)
+    out.print(f"{opened.city.name_zh} {opened.city.name_en}: {'https' if cert else 'http'}://{host}:{port}  (Ctrl-C ends it)")
+    serve_page(opened, host=host, port=port, cert=cert, key=key, proxy=behind_proxy)
 
 
 @app.command()
@@ -229,6 +233,7 @@ def ledger(city: CityArgument, as_json: Json = False) -> None:
             out.print(f"  load {one.load_seq} ({one.file}) was taken back{when}", style="dim", highlight=False)
 
 
+app.add_typer(user_app, name="user")
 store_app = typer.Typer(no_args_is_help=True, help="Where facts rest.")
 app.add_typer(store_app, name="store")
 
