@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from cloudmap.analytics.opening_hours import Spans, parse_hours
 from cloudmap.analytics.public_holidays import LAST_YEAR, country_workdays, days_of, known_years
@@ -262,6 +263,11 @@ class Calendar:
                 raise AnalysisError(f"a time limit runs beyond the year {LAST_YEAR}; check taxonomy.limits and calendar.working_hours")
             clock = _make_clock(self, first, last)
         return clock
+
+
+def instants(column: pl.Series) -> Instants:
+    """Return a column of UTC instants as this module takes them; null is NaT."""
+    return column.dt.replace_time_zone(None).cast(pl.Datetime("us")).to_numpy().astype("datetime64[us]")
 
 
 @lru_cache(maxsize=64)

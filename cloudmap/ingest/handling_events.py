@@ -217,7 +217,7 @@ def _standardise(line_no: pl.Series, ids: pl.Series, stage_raw: pl.Series, state
     stage = by_label(stage_raw, {**STAGE_WORDS, **{name: name for name in STAGES}, **one.stages})
     state = by_label(state_raw, {**STATE_WORDS, **{name: name for name in STATES}, **one.states})
     told = (
-        pl.when(pl.col("stage") == LAST_STAGE[one.flow]).then(pl.lit("closed"))
+        pl.when(pl.col("stage").is_in([LAST_STAGE[one.flow], "evaluate"])).then(pl.lit("closed"))
         .when(pl.col("stage") == "collect").then(pl.lit("open"))
         .when(pl.col("stage").is_not_null()).then(pl.lit("handling"))
     )  # fmt: skip
