@@ -10,7 +10,7 @@ import polars as pl
 
 from cloudmap.analytics.emerging import CLASSES_DATED, classify, mann_kendall
 from cloudmap.analytics.hotspots import gi_exact_p_slices
-from cloudmap.analytics.hotspots_map import check_threshold, described, family_of, map_caveats, weeks_of
+from cloudmap.analytics.hotspots_map import check_threshold, described, family_of, map_caveats
 from cloudmap.analytics.inference import fdr
 from cloudmap.analytics.periods import Period, week_id
 from cloudmap.analytics.result import Result
@@ -150,10 +150,11 @@ def _steps(panel: Panel, family: Family, end: Period | None, step_weeks: int, st
         raise AnalysisError(
             f"emerging hotspots of {steps} steps of {step_weeks} week(s): take at least {MINIMUM_STEPS} steps of at least one"
         )
-    known = np.flatnonzero(panel.complete)
-    if end is None and not known.size:
-        raise AnalysisError(f"{panel.layer}: the reports of every week are still coming in; wait, or load older reports")
-    last = int(known[-1] if end is None else weeks_of(panel, end)[-1])
+    asked = panel.weeks_n - 1 if end is None else panel.at(end.last_week_on)
+    known = np.flatnonzero(panel.complete[: asked + 1])
+    if not known.size:
+        raise AnalysisError(f"{panel.layer}: reports of every week up to then are still coming in; take a later end, or wait")
+    last = int(known[-1])
     masked = np.flatnonzero(~panel.complete[: last + 1])
     from_week = max(panel.regime_from, int(masked[-1]) + 1 if masked.size else 0)
     there = max(last + 1 - from_week, 0) // step_weeks

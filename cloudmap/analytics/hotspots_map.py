@@ -13,7 +13,7 @@ from cloudmap.analytics.hotspots import gi_exact_p, gi_nb_p, gi_z
 from cloudmap.analytics.inference import fdr
 from cloudmap.analytics.periods import Period, parse_period
 from cloudmap.analytics.result import Result
-from cloudmap.analytics.suitable import suitable_values
+from cloudmap.analytics.suitable import suitable_values, suitable_weights
 from cloudmap.errors import AnalysisError
 
 if TYPE_CHECKING:
@@ -164,11 +164,10 @@ def family_of(panel: Panel, method: Method = "auto") -> Family:
     AnalysisError
         Fewer than three places; an unknown method; an exposure that is asked for and not there, negative, missing or 0 everywhere.
     """
-    from scipy.sparse import csr_array
-
     if method not in ("auto", "exact", "negative_binomial"):
         raise AnalysisError(f"method {method!r} is unknown; use 'auto', 'exact' or 'negative_binomial'")
-    places_n, weights = len(panel.places), csr_array(panel.weights)
+    places_n = len(panel.places)
+    weights = suitable_weights(panel.weights, places_n)
     if panel.exposure is None or method == "exact":
         if method == "negative_binomial":
             raise AnalysisError(

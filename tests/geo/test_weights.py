@@ -89,3 +89,56 @@ def test_distance_band_includes_its_end():
 def test_distance_band_refuses(xy, distance, why):
     with pytest.raises(AnalysisError, match=why):
         weights.distance_band(xy, distance)
+
+
+CANALS = pl.DataFrame(
+    {
+        "place": ["mouth", "spring", "fork", "left", "right", "pond"],
+        "downstream": [[], ["fork"], ["left", "right"], ["mouth"], ["mouth"], None],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("k", "links"),
+    [
+        (1, {("mouth", "left"), ("mouth", "right"), ("fork", "spring"), ("fork", "left"), ("fork", "right")}),
+        (2, {("spring", "left"), ("spring", "right"), ("fork", "mouth")}),
+        (3, {("spring", "mouth")}),
+    ],
+)
+def test_reaches_are_linked_up_and_down_the_flow(k, links):
+    matrix = weights.water_network(CANALS, k=k)
+    before = weights.water_network(CANALS, k=k - 1) if k > 1 else matrix * 0
+    names = CANALS["place"].to_list()
+    i, j = (matrix - before).nonzero()
+    assert {(names[a], names[b]) for a, b in zip(i, j, strict=True)} == links | {(b, a) for a, b in links}
+    assert (matrix != matrix.T).nnz == 0
+    assert set(matrix.data) == {1.0}
+    assert matrix.diagonal().sum() == 0
+    assert matrix[[names.index("pond")]].nnz == 0
+    assert matrix[[names.index("left")], names.index("right")].sum() == 0  # beside each other: no water comes from one to the other
+
+
+def test_reaches_that_flow_in_a_circle_are_no_neighbours_of_themselves():
+    circle = pl.DataFrame({"place": ["a", "b"], "downstream": [["b"], ["a"]]})
+    assert weights.water_network(circle, k=4).toarray().tolist() == [[0, 1], [1, 0]]
+
+
+def test_water_without_flow_has_no_neighbours():
+    still = pl.DataFrame({"place": ["a", "b"], "downstream": [[], []]}, schema_overrides={"downstream": pl.List(pl.String)})
+    assert weights.water_network(still).nnz == 0
+    assert weights.water_network(still.clear()).shape == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("reaches", "k", "why"),
+    [
+        (CANALS, 0, "at least one reach"),
+        (pl.concat([CANALS, CANALS.head(1)]), 1, "'mouth' is given twice"),
+        (CANALS.head(3), 1, "'fork' flows into 'left', which is not given"),
+    ],
+)
+def test_unsuitable_reaches_are_refused(reaches, k, why):
+    with pytest.raises(AnalysisError, match=why):
+        weights.water_network(reaches, k=k)
