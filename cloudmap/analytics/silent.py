@@ -12,6 +12,7 @@ from scipy import stats
 from cloudmap.analytics.inference import fdr
 from cloudmap.analytics.negative_binomial import fit_size
 from cloudmap.analytics.panel import HasPanel, Panel
+from cloudmap.analytics.periods import week_id
 from cloudmap.analytics.result import Result
 from cloudmap.errors import AnalysisError
 
@@ -38,7 +39,7 @@ class Look(NamedTuple):
 
     Attributes
     ----------
-    weeks_n : int
+    weeks_n : int, or int array of shape (n,)
         Weeks of the span.
     n : int array of shape (n,)
         Matters in the span.
@@ -52,7 +53,7 @@ class Look(NamedTuple):
         Places that this look can say something of.
     """
 
-    weeks_n: int
+    weeks_n: int | Counts
     n: Counts
     expected: Floats
     size: Floats
@@ -101,66 +102,61 @@ def silent_cells(cube: HasPanel, *, weeks: int = 13, threshold: float = 0.05) ->
     """
     panel = cube.panel()
     counts, shown = _suitable(panel, weeks, threshold)
-    exposure = _exposure(panel)
-    looks = _looks(panel, counts, exposure, weeks)
-    usable = np.array([look.usable for look in looks])
-    tries = np.maximum(usable.sum(axis=0), 1)
-    lowest = np.where(usable, [look.p for look in looks], np.inf)
-    best = lowest.argmin(axis=0)
-    best_of_none = np.where(usable, [look.p_of_none for look in looks], 1.0).min(axis=0) * tries
-    testable = usable.any(axis=0) & (best_of_none <= threshold)
-    at = np.arange(len(panel.places))
-    p = np.where(testable, np.minimum(lowest[best, at] * tries, 1.0), np.nan)
-    q = np.full(p.size, np.nan)
-    if testable.any():
-        q[testable] = fdr(p[testable])
+    best = _telling(_looks(panel, counts, _exposure(panel), weeks), threshold)
+    tested = np.isfinite(best.p)
+    q = np.full(tested.size, np.nan)
+    if tested.any():
+        q[tested] = fdr(best.p[tested])
     n = counts[:, -weeks:].sum(axis=1)
-    chosen = Look(
-        0, *(np.array([getattr(look, name) for look in looks])[best, at] for name in ("n", "expected", "size", "p", "p_of_none", "usable"))
-    )
-    tested_weeks = np.array([look.weeks_n for look in looks])[best]
-    total = counts.sum(axis=0)
-    spans = np.array([total[-length:].sum() for length in range(1, counts.shape[1] + 1)], dtype=np.float64)
-    expected = chosen.expected * total[-weeks:].sum() / np.maximum(spans[tested_weeks - 1], 1.0)
-    quiet_now = stats.nbinom.cdf(n, chosen.size, chosen.size / (chosen.size + np.maximum(expected, 1e-12))) <= threshold
-    silent = testable & (np.nan_to_num(q, nan=1.0) <= threshold) & quiet_now
+    # What is expected of the window goes with the span that tells most: its history ends before the silence.
+    since = np.cumsum(counts.sum(axis=0)[::-1]).astype(np.float64)
+    expected = best.expected * since[weeks - 1] / np.maximum(since[best.weeks_n - 1], 1.0)
+    quiet_now = stats.nbinom.cdf(n, best.size, _probability(best.size, expected)) <= threshold
+    silent = (np.nan_to_num(q, nan=1.0) <= threshold) & quiet_now
     ever = panel.counts.sum(axis=1) > 0
-    classes = np.where(silent, np.where(ever, "silent", "never_reported"), np.where(testable, "reporting", "not_enough_data"))
     table = pl.DataFrame(
         {
             "place": list(panel.places),
             "n": n,
-            "value": _blank(expected - n, testable),
-            "class": classes,
-            "expected": _blank(expected, testable),
-            "tested_weeks_n": _blank(tested_weeks.astype(np.float64), testable).cast(pl.Int64),
-            "tested_n": _blank(chosen.n.astype(np.float64), testable).cast(pl.Int64),
-            "tested_expected": _blank(chosen.expected, testable),
-            "p": _blank(p, testable),
-            "q": _blank(q, testable),
+            "value": _blank(expected - n, tested),
+            "class": np.where(silent, np.where(ever, "silent", "never_reported"), np.where(tested, "reporting", "not_enough_data")),
+            "expected": _blank(expected, tested),
+            "tested_weeks_n": _blank(best.weeks_n, tested).cast(pl.Int64),
+            "tested_n": _blank(best.n, tested).cast(pl.Int64),
+            "tested_expected": _blank(best.expected, tested),
+            "p": _blank(best.p, tested),
+            "q": _blank(q, tested),
             "last_report_on": _last_report(panel),
         }
     )
-    parameters = {
-        "layer": panel.layer,
-        "category": panel.category,
-        "period": f"{shown[0]}--{shown[1]}",
-        "weeks": weeks,
-        "threshold": threshold,
-        "exposure": panel.exposure_kind,
-        "regime_weeks_n": counts.shape[1],
-    }
-    denominator = f"{int(testable.sum())} of {len(panel.places)} places could be tested; in the others no report at all would say nothing"
+    parameters = {"layer": panel.layer, "category": panel.category, "period": shown, "weeks": weeks, "threshold": threshold}
+    parameters |= {"exposure": panel.exposure_kind, "regime_weeks_n": counts.shape[1]}
+    denominator = f"{int(tested.sum())} of {tested.size} places could be tested; in the others no report at all would say nothing"
     caveats = ("silent_is_reporters", *(() if panel.exposure_kind == "population" else ("silent_without_exposure",)))
-    return Result(
-        "silent places: negative binomial lower tail, empirical Bayes, Benjamini-Hochberg", parameters, table, denominator, caveats
+    return Result("silent places, negative binomial lower tail, Benjamini-Hochberg", parameters, table, denominator, caveats)
+
+
+def _telling(looks: list[Look], threshold: float) -> Look:
+    """Return for each place the look that tells most, its p counted for all looks; NaN where none at all would say nothing."""
+    usable = np.array([look.usable for look in looks])
+    tries = np.maximum(usable.sum(axis=0), 1)
+    lowest = np.where(usable, [look.p for look in looks], np.inf)
+    p_of_none = np.where(usable, [look.p_of_none for look in looks], np.inf).min(axis=0) * tries
+    best, at = lowest.argmin(axis=0), np.arange(tries.size)
+    testable = p_of_none <= threshold
+    return Look(
+        weeks_n=np.array([look.weeks_n for look in looks])[best],
+        n=np.array([look.n for look in looks])[best, at],
+        expected=np.array([look.expected for look in looks])[best, at],
+        size=np.array([look.size for look in looks])[best, at],
+        p=np.where(testable, np.minimum(lowest[best, at] * tries, 1.0), np.nan),
+        p_of_none=p_of_none,
+        usable=testable,
     )
 
 
-def _suitable(panel: Panel, weeks: int, threshold: float) -> tuple[Counts, tuple[str, str]]:
-    """Return the counts of the complete weeks of the present regime, and the ids of the window's first and last week."""
-    from cloudmap.analytics.periods import week_id
-
+def _suitable(panel: Panel, weeks: int, threshold: float) -> tuple[Counts, str]:
+    """Return the counts of the complete weeks of the present regime, and the window as text."""
     if panel.category != "ALL":
         raise AnalysisError(f"silent cells: category {panel.category} alone says nothing of reporters; take a panel of ALL")
     if weeks < 4 or not 0 < threshold < 1:
@@ -173,7 +169,7 @@ def _suitable(panel: Panel, weeks: int, threshold: float) -> tuple[Counts, tuple
     counts = panel.counts[:, kept]
     if not counts.any():
         raise AnalysisError("silent cells: nothing was reported in the present reporting regime; take a longer panel")
-    return counts, (week_id(panel.weeks[kept[-weeks]]), week_id(panel.weeks[kept[-1]]))
+    return counts, f"{week_id(panel.weeks[kept[-weeks]])}--{week_id(panel.weeks[kept[-1]])}"
 
 
 def _exposure(panel: Panel) -> Floats | None:
@@ -209,13 +205,18 @@ def _look(panel: Panel, counts: Counts, share: Floats, shape: float, swing: floa
     posterior = (shape + history) / (shape / mean + expected_history)
     expected = posterior * expected_span
     size = 1.0 / (1.0 / swing + 1.0 / (shape + history))
-    probability = size / (size + np.maximum(expected, 1e-12))
+    probability = _probability(size, expected)
     usable = (share > 0) & ((history > 0) | (not needs_history))
     p, p_of_none = stats.nbinom.cdf(n, size, probability), stats.nbinom.pmf(0, size, probability)
     if before.shape[1] == 0:
         # Exposure alone cannot tell a place that reports little from one whose exposure is wrong; none at all is another matter.
         p = np.where(n == 0, p, 1.0)
-    return Look(span, n, expected, size, p, p_of_none, usable)
+    return Look(span, n, expected, size, np.asarray(p), np.asarray(p_of_none), usable)
+
+
+def _probability(size: Floats, mean: Floats) -> Floats:
+    """Return scipy's second parameter of a negative binomial with this size and mean."""
+    return size / (size + np.maximum(mean, 1e-12))
 
 
 def _local_rate(history: Counts, share: Floats, panel: Panel) -> Floats:
@@ -262,6 +263,6 @@ def _last_report(panel: Panel) -> pl.Series:
     return pl.Series("last_report_on", [weeks[at] if any_ else None for at, any_ in zip(last, told, strict=True)], dtype=pl.Date)
 
 
-def _blank(values: Floats, shown: npt.NDArray[np.bool_]) -> pl.Series:
+def _blank(values: npt.ArrayLike, shown: npt.NDArray[np.bool_]) -> pl.Series:
     """Return the values with null where there is no verdict."""
     return pl.Series(np.where(shown, values, np.nan), dtype=pl.Float64).fill_nan(None)

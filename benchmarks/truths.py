@@ -1,0 +1,178 @@
+"""What cloudmap finds of the truths that are planted in Luqiao's sample: found, missed, false.
+
+python -m benchmarks.truths [CITY=demo/luqiao] [--write]
+
+Prints Markdown; --write also keeps it as benchmarks/truths.md. The city must be made, loaded and analysed (`cloudmap demo luqiao`).
+One function a truth, marked with @truth; it takes the sample and returns a Section.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+import cloudmap as cm
+from cloudmap.analytics.effort import weekly_effort, weekly_places
+from cloudmap.analytics.periods import last_complete_week
+from cloudmap.analytics.regimes import reporting_regimes
+from cloudmap.analytics.silent import silent_cells
+from cloudmap.geo.shapes import from_frame
+from cloudmap.store import open_store
+
+HEAD = """# Planted truths of Luqiao: found, missed, false
+
+`python -m benchmarks.truths --write` on the sample at scale 1 (seed 331004). The sample is drawn by cloudmap itself: what is found here
+shows that the parts fit together, not how the methods do on real data.
+"""
+
+
+@dataclass(frozen=True)
+class Section:
+    """What became of one truth: rows of (what, planted, found, missed, false) and sentences."""
+
+    rows: list[tuple[str, object, object, object, object]]
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The city with its truths; what several truths need is made once."""
+
+    folder: Path
+
+    @cached_property
+    def city(self):
+        return cm.open_city(self.folder)
+
+    @cached_property
+    def truth(self):
+        return json.loads((self.folder / "truth.json").read_text())
+
+    @cached_property
+    def reports(self):
+        """All reports, with the reporter as column `reporter`."""
+        columns = ["report_id", "source_id", "occurred_at", "reported_at", "reporter_hash", "reporter_kind", "cell_8"]
+        return open_store(self.city).read("reports", columns).rename({"reporter_hash": "reporter"})
+
+    @cached_property
+    def last_week_on(self):
+        return last_complete_week(self.reports["reported_at"].max(), self.city.zone)
+
+    @cached_property
+    def facts(self):
+        return cm.load_facts(self.city, "2016", "2018", restricted=True)
+
+    def cube(self, **place):
+        return cm.build_cube(self.facts, **place)
+
+
+TRUTHS: dict[str, Callable[[Sample], Section]] = {}
+
+
+def truth(title):
+    """Register a function under the title of its section."""
+
+    def register(function):
+        TRUTHS[title] = function
+        return function
+
+    return register
+
+
+@truth("App launch: 54 times as many reports")
+def launch(sample):
+    planted = sample.truth["launch"]
+    day = date.fromisoformat(planted["on"])
+    span = {"zone": sample.city.zone, "last_week_on": sample.last_week_on}
+    weekly = weekly_effort(sample.reports, **span, place="cell_8")
+    by_place = weekly_places(sample.reports, "cell_8", **span)
+    rows, notes = [], []
+    for label, milestones in (("detected, nothing declared", []), ("declared", [(day, "launch")])):
+        regimes = reporting_regimes(weekly, milestones=milestones, by_place=by_place)
+        begun = regimes.filter(pl.col("kind") != "first")
+        right = begun.filter((pl.col("first_week_on") == day) & pl.col("source_id").is_in([planted["source"], "ALL"]))
+        as_effort = right.filter("looks_like_effort")
+        rows.append((f"change of level, {label}", 2, right.height, 2 - right.height, begun.height - right.height))
+        rows.append((f"read as effort, {label}", 2, as_effort.height, 2 - as_effort.height, 0))
+        if not milestones:
+            one = right.filter(pl.col("source_id") == planted["source"]).row(0, named=True)
+            notes += [
+                f"Planted in source {planted['source']} on {day}, {planted['fold']}-fold.",
+                f"Told from weekly totals alone: {one['fold']:.1f}-fold from the week of {one['first_week_on']} on, active reporters "
+                f"{one['reporters_fold']:.1f}-fold, places reporting (H3 8) {one['places_fold']:.1f}-fold, "
+                f"{one['same_way_share']:.0%} of places the same way.",
+                "The city's total, the other planted row, changes with it; the three other sources have one regime each.",
+            ]
+    return Section(rows, notes)
+
+
+@truth("Silent micro-grids")
+def silent(sample):
+    planted = sample.truth["silent"]
+    true = set(planted["microgrids"])
+    rows, notes = [], []
+    units = sample.cube(place="unit", level="microgrid")
+    for weeks in (13, 26):
+        result = silent_cells(units.panel(scored=False), weeks=weeks)
+        told = _told(result)
+        rows.append((f"micro-grids, window {weeks} weeks", len(true), len(true & told), len(true - told), len(told - true)))
+        notes.append(f"Window {weeks} weeks: {result.denominator}.")
+    last = silent_cells(units.panel(scored=False)).table.filter(pl.col("place").is_in(true))["last_report_on"]
+    notes.append(f"Silent from {planted['from']}; the last week with a report is told as {last.min()} to {last.max()}.")
+    cells = sample.cube(place="cell")
+    share = _share_of_people(sample, cells, true)
+    mostly = {cell for cell, part in share.items() if part >= 0.5}
+    panel = cells.panel(scored=False)
+    told = _told(silent_cells(panel))
+    rows.append(("H3 9 cells, half of whose people live there", len(mostly), len(mostly & told), len(mostly - told), len(told - mostly)))
+    exposure = dict(zip(panel.places, panel.exposure / panel.exposure.sum(), strict=True))
+    expected = {cell: exposure[cell] * panel.counts[:, -13:].sum() for cell in mostly - told}
+    notes.append(
+        f"The {len(expected)} cells that are missed hold a part of a large micro-grid, or some people who do report: by its people "
+        f"{min(expected.values()):.1f} to {max(expected.values()):.1f} matters are expected of each in 13 weeks. Units are the layer to "
+        "look for silence on."
+    )
+    return Section(rows, notes)
+
+
+def _told(result):
+    return set(result.table.filter(pl.col("class").is_in(["silent", "never_reported"]))["place"])
+
+
+def _share_of_people(sample, cells, codes):
+    """Share of each cell's people who live in some micro-grids, living evenly on their ground."""
+    crs = sample.city.city.metric_crs
+    units = sample.facts.places["units"].filter(
+        (pl.col("level") == "microgrid") & (pl.col("kind") == "partition") & pl.col("code").is_in(codes)
+    )
+    ground, places = from_frame(units).to_crs(crs), cells.shapes.to_crs(crs)
+    density = ground["population_n"].to_numpy() / ground.area.to_numpy()
+    people = dict(cells.exposure.select("place", "exposure").iter_rows())
+    near = places[places.intersects(ground.union_all())]
+    return {
+        str(place): float((ground.intersection(shape).area.to_numpy() * density).sum()) / max(people.get(str(place), 0.0), 1e-9)
+        for place, shape in zip(near["place"], near.geometry, strict=True)
+    }
+
+
+def markdown(sample):
+    parts = [HEAD]
+    for title, function in TRUTHS.items():
+        section = function(sample)
+        table = ["| what | planted | found | missed | false |", "| --- | ---: | ---: | ---: | ---: |"]
+        table += ["| " + " | ".join(str(value) for value in row) + " |" for row in section.rows]
+        parts += [f"## {title}\n", "\n".join(table) + "\n", *(f"{note}\n" for note in section.notes)]
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    given = [one for one in sys.argv[1:] if not one.startswith("--")]
+    text = markdown(Sample(Path(given[0] if given else "demo/luqiao")))
+    print(text)
+    if "--write" in sys.argv:
+        (Path(__file__).parent / "truths.md").write_text(text)
