@@ -29,7 +29,7 @@ Stdin = Annotated[bool, typer.Option("--password-stdin", help="read the password
 Json = Annotated[bool, typer.Option("--json", help="print JSON for scripts")]
 
 
-class NoAccounts(AccessError):
+class NoAccountsError(AccessError):
     """The city has no accounts yet."""
 
 
@@ -62,7 +62,7 @@ def list_accounts(city: CityArgument, as_json: Json = False) -> None:
     try:
         accounts = _accounts(opened)
         people, walls = [one.as_dict() for one in accounts.people()], [one.as_dict() for one in accounts.tokens()]
-    except NoAccounts:
+    except NoAccountsError:
         people, walls = [], []
     if as_json:
         _print({"accounts": people, "tokens": walls})
@@ -167,7 +167,7 @@ def _accounts(city: City, *, make: bool = False) -> Accounts:
     from cloudmap.access.accounts import Accounts, have_accounts
 
     if not make and not have_accounts(city):
-        raise NoAccounts(f"{city.folder}: no accounts yet; `cloudmap user add {city.folder} NAME --role …` makes one")
+        raise NoAccountsError(f"{city.folder}: no accounts yet; `cloudmap user add {city.folder} NAME --role …` makes one")
     return Accounts(city)
 
 

@@ -275,8 +275,14 @@ class Accounts:
 
 
 def have_accounts(city: City) -> bool:
-    """Tell whether a city has accounts: also when all are disabled, so that shutting the last one opens no door."""
-    return (city.folder / NAME).exists()
+    """Tell whether a city has accounts: also when all are disabled, so that shutting the last one opens no door.
+
+    Raises
+    ------
+    AccessError
+        There is a file of accounts that cannot be read: then nobody knows, and nothing may be served.
+    """
+    return (city.folder / NAME).exists() and bool(Accounts(city).people())
 
 
 def folded(name: str) -> str:

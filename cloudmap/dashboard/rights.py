@@ -6,9 +6,12 @@ A new page adds its callbacks and routes here; `tests/dashboard/test_accounts_ri
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from cloudmap.access.roles import Right, Viewer
+
+if TYPE_CHECKING:
+    from dash import Dash
 
 Need = Right | Literal["anyone", "self", "nobody", "callback"]
 """A right of a role; or: anyone, signed in or not; self, whoever is signed in; nobody; callback, by the callback that is asked for."""
@@ -69,6 +72,17 @@ def allowed(need: Need | None, viewer: Viewer | None) -> bool:
     if need is None or need == "nobody" or need == "callback" or viewer is None:  # noqa: PLR1714  (mypy narrows each)
         return False
     return need == "self" or viewer.may(need)
+
+
+def undeclared(app: Dash) -> list[str]:
+    """List the endpoints and callbacks of an app that no table here names.
+
+    Parameters
+    ----------
+    app : Dash
+    """
+    routes = [rule.endpoint for rule in app.server.url_map.iter_rules() if rule.endpoint not in ROUTES]
+    return sorted({*routes, *(output for output in app.callback_map if output.partition("@")[0] not in CALLBACKS)})
 
 
 def needed(endpoint: str | None, output: object = None) -> Need | None:
