@@ -1,5 +1,6 @@
 """Simulated maps: hexagonal cells, noise of six kinds, exposure and effort that vary smoothly, planted disks, and intervals for shares."""
 
+from datetime import date
 from functools import cache
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ import h3
 import numpy as np
 from scipy import stats
 
+from cloudmap.analytics.panel import Panel
 from cloudmap.geo.weights import neighbours
 
 NOISES = {
@@ -70,6 +72,21 @@ def exposed(rng, place, mean, size, kind):
     return draw(rng, expected, size), given
 
 
+def exposed_weeks(rng, place, mean, size, kind, weeks):
+    """Counts of places by weeks and the exposure that the test is given; what departs from the model lasts through all weeks."""
+    exposure = smooth(rng, place, 1.0)
+    expected, given = mean * exposure[:, None] * np.ones(weeks), exposure
+    if kind == "zero inflation":
+        return draw(rng, expected / 0.7, size) * (rng.random((place.n, weeks)) < 0.7), given
+    if kind == "wrong exposure":
+        given = exposure * rng.uniform(0.7, 1.3, place.n)
+    elif kind == "counted exposure":
+        given = rng.poisson(40 * exposure).astype(float)
+    elif kind != "own":
+        raise ValueError(kind)
+    return draw(rng, expected, size), given
+
+
 def interval(hits, runs, level=0.95):
     """Clopper-Pearson interval of a share."""
     tail = (1 - level) / 2
@@ -81,3 +98,22 @@ def interval(hits, runs, level=0.95):
 def may_be(share, hits, runs):
     """Whether so many hits in so many runs are what a share of at most this would give (99.9%)."""
     return interval(hits, runs, 0.998)[0] <= share
+
+
+def panel_of(place, counts, exposure=None, kind="none", regime_from=0):
+    """Counts of cells and weeks as the panel that a cube would give."""
+    n, weeks = counts.shape
+    return Panel(
+        layer="cell_9",
+        category="ALL",
+        places=tuple(f"{at:05d}" for at in range(n)),
+        first_week_on=date(2018, 1, 1),
+        counts=counts,
+        xy_m=np.zeros((n, 2)),
+        area_m2=np.full(n, 85_630.0),
+        weights=place.w,
+        exposure=exposure,
+        exposure_kind=kind,
+        regime_from=regime_from,
+        complete=np.ones(weeks, dtype=bool),
+    )

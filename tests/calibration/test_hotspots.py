@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from cloudmap.analytics.hotspots import gi_exact_p, gi_nb_p
+from cloudmap.analytics.hotspots_map import hotspots
 from cloudmap.analytics.inference import fdr
-from tests.calibration.simulated import NOISES, draw, exposed, ground, interval, may_be
+from tests.calibration.simulated import NOISES, draw, exposed, exposed_weeks, ground, interval, may_be, panel_of
 
 PLACE = ground(18)
 
@@ -89,3 +90,43 @@ def test_pooling_four_weeks_finds_a_fivefold_risk_and_keeps_the_false_rate():
     assert pooled / runs >= 0.8
     assert one_week / runs < 0.6
     assert may_be(0.05, errors, runs)
+
+
+def _hot(counts, exposure=None, kind="none"):
+    made = hotspots(panel_of(PLACE, counts, exposure, kind), f"2018-W01--2018-W{counts.shape[1]:02d}")
+    return made.table["class"] == "hot"
+
+
+@pytest.mark.parametrize("kind", ["own", "zero inflation", "wrong exposure", "counted exposure"])
+@pytest.mark.parametrize("noise", ["Poisson .2", "Poisson 2", "NB .2 r .1", "NB 2 r .5"])
+def test_a_map_with_exposure_marks_at_most_one_in_twenty(noise, kind):
+    """End to end, with the places of too little exposure left out; exposure counted from forty reports a place is noisy itself."""
+    mean, size = NOISES[noise]
+    runs, errors = 40, 0
+    for run in range(runs):
+        counts, given = exposed_weeks(np.random.default_rng([14, run]), PLACE, mean / 4, size, kind, 4)
+        errors += _hot(counts, given, "reports" if kind == "counted exposure" else "population").any()
+    assert may_be(0.05, errors, runs)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_fivefold_risk_is_found_by_pooling_four_weeks_and_the_false_rate_is_kept(known):
+    """Weekly mean .2, by the map that users see; with and without an (equal) exposure."""
+    exposure = np.full(PLACE.n, 100.0) if known else None
+    near = np.zeros(PLACE.n, dtype=bool)
+    near[DISK] = True
+    near |= np.asarray(PLACE.w @ near.astype(float)) > 0
+    found = elsewhere = errors = 0
+    runs = 60
+    for run in range(runs):
+        rng = np.random.default_rng([15, run])
+        expected = np.full(PLACE.n, 0.2)
+        quiet = rng.poisson(expected[:, None], (PLACE.n, 4))
+        expected[DISK] *= 5
+        hot = _hot(rng.poisson(expected[:, None], (PLACE.n, 4)), exposure, "population" if known else "none").to_numpy()
+        found += hot[0]
+        elsewhere += hot[~near].any()
+        errors += _hot(quiet, exposure, "population" if known else "none").any()
+    assert found / runs >= 0.8
+    assert may_be(0.05, errors, runs)
+    assert elsewhere / runs <= 0.5  # false discoveries are one in twenty of what is marked, not none: seven true ones leave room for some
