@@ -107,7 +107,7 @@ def predict_flexible(series: Floats, at: int, *, period: int, b: int, w: int) ->
     ----------
     Noufaily et al. (2013), doi:10.1002/sim.5595.
     """
-    group = _season_groups(at, period=period, b=b, w=w)
+    group = season_groups(at, period=period, b=b, w=w)
     group[at - period // 2 :] = -1  # an outbreak under way must not raise its own bound
     past = np.flatnonzero(group >= 0)
     y = series[past]
@@ -178,7 +178,7 @@ def _predict(fit: Fit, new: Floats) -> Prediction:
     return Prediction(mean, mean * float(np.sqrt(new @ fit.covariance @ new * dispersion)), dispersion)
 
 
-def _season_groups(at: int, *, period: int, b: int, w: int) -> Ints:
+def season_groups(at: int, *, period: int, b: int, w: int) -> Ints:
     """Number the part of the year of each period up to `at`: the last group is the window about the season, -1 lies before all windows.
 
     Between two windows the first groups get one period more where they do not divide evenly.
