@@ -8,7 +8,7 @@ counted, and moves nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 import polars as pl
@@ -37,6 +37,8 @@ CASE_DOUBTS: Final[Mapping[str, tuple[str, str]]] = {
 CASE_DOUBT_BIT: Final[Mapping[str, int]] = {name: 1 << position for position, name in enumerate(CASE_DOUBTS)}
 
 _MOVES_NOTHING: Final = ("unknown_report", "before_opened", "out_of_order", "after_closing")
+_SLACK: Final = timedelta(minutes=1)
+"""Files of one system may write seconds and those of another whole minutes."""
 _GOES_ON: Final = ("open", "handling", "returned", "closed", "void")
 """States that end a suspension."""
 _UNFINISHED: Final = ("open", "handling", "suspended", "extended", "expedited")
@@ -137,7 +139,7 @@ def _flagged(events: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     log = log.sort("case", "at", "rank", "line_no", nulls_last=True, maintain_order=True).with_columns(
         _flag("unknown_report", pl.col("case").is_null())
     )
-    log = log.with_columns(_flag("before_opened", pl.col("at") < pl.col("first_at")))
+    log = log.with_columns(_flag("before_opened", pl.col("at") + _SLACK < pl.col("first_at")))
     early = _has("unknown_report", "before_opened")
     is_void = (pl.col("state") == "void").fill_null(value=False) & ~early
     log = log.with_columns(_earlier(is_void, "case").alias("was_void"))
@@ -219,7 +221,8 @@ def _merge(cases: pl.DataFrame, height: pl.Expr) -> pl.DataFrame:
           for name, word in own.items()),
     )  # fmt: skip
     early = (pl.col("ended_at") < pl.col("opened_at")) | (pl.col("ended_at") < pl.col("occurred_at"))
-    differs = pl.col("told_closed_at").is_not_null() & (pl.col("own_closed_at") - pl.col("told_closed_at")).abs().gt(pl.duration(minutes=1))
+    gap = (pl.col("own_closed_at") - pl.col("told_closed_at")).abs()
+    differs = pl.col("told_closed_at").is_not_null() & (gap > _SLACK)
     doubts = {
         "closed_before_opened": early,
         **{name: pl.col(name) for name in ("event_before_opened", "events_out_of_order", "event_after_closing", "event_words_unknown")},
@@ -261,7 +264,7 @@ def _stays(moving: pl.DataFrame, cases: pl.DataFrame, instant: pl.Expr) -> pl.Da
     ended = pl.coalesce("next_at", "closed_at")
     stays = steps.select(
         "case", "stage", pl.col("at").alias("start"),
-        pl.coalesce(pl.max_horizontal(ended, "at"), "void_at", instant).alias("end"), ended.is_not_null().alias("ended"),
+        pl.coalesce(pl.when(ended.is_not_null()).then(pl.max_horizontal(ended, "at")), "void_at", instant).alias("end"), ended.is_not_null().alias("ended"),
     )  # fmt: skip
     # The stage in which a case is closed lasts no time: what is left of it is no stay.
     return stays.filter(pl.col("end") > pl.col("start")).sort("case", "start")

@@ -1,7 +1,7 @@
 """Units side by side as a funnel plot: who differs from the whole by more than chance and ordinary variation explain. Never a league table.
 
-Units differ in size, so in a ranking the small ones stand at both ends whatever they do. A funnel shows each unit's share against its number
-of cases, between limits that narrow as numbers grow.
+Units differ in size, so in a ranking the small ones stand at both ends whatever they do. A funnel shows each unit's share against its
+number of cases, between limits that narrow as numbers grow.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def spread(numerator: npt.ArrayLike, denominator: npt.ArrayLike, *, target: floa
 
     Notes
     -----
-    z = 2 sqrt(n) (arcsin sqrt(k/n) - arcsin sqrt(target)); the dispersion is the mean of z squared after the outer tenths are drawn in, so that
-    outliers do not hide themselves; it is never below 1.
+    z = 2 sqrt(n) (arcsin sqrt(k/n) - arcsin sqrt(target)); the dispersion is the mean of z squared after the outer tenths are drawn in, so
+    that outliers do not hide themselves; it is never below 1.
 
     References
     ----------
@@ -123,9 +123,9 @@ def funnel(
     Returns
     -------
     Result
-        Table in the order of `places`, which says nothing about their shares: place, n (cases; null where withheld), value (share), lower_95,
-        upper_95, lower_998, upper_998, z (after the dispersion), class (above_998, above_95, within, below_95, below_998, not_enough_data,
-        too_few_staff).
+        Table in the order of `places`, which says nothing about their shares: place, n (cases; null where withheld), value (share),
+        lower_95, upper_95, lower_998, upper_998, z (after the dispersion), class (above_998, above_95, within, below_95, below_998,
+        not_enough_data, too_few_staff).
 
     Raises
     ------

@@ -41,7 +41,8 @@ def circumstances(matters: pl.DataFrame, *, area: str, microgrid: str = "unit_mi
     Parameters
     ----------
     matters : polars.DataFrame
-        report_id, category_code, occurred_at (UTC), and the columns named below: the matters to be advised on with those of the 90 days before.
+        report_id, category_code, occurred_at (UTC), and the columns named below: the matters to be advised on with those of the 90 days
+        before.
     area : str
         Column of the units that a hall serves (unit_community_code or unit_street_code).
     microgrid : str, default "unit_microgrid_code"
@@ -50,9 +51,9 @@ def circumstances(matters: pl.DataFrame, *, area: str, microgrid: str = "unit_mi
     Returns
     -------
     polars.DataFrame
-        report_id, spread_n (micro-grids of the area with the category in 28 days), recurrence_n (earlier ones of the category in its micro-grid
-        in 90 days), day_n (of the category in the area in 24 hours, this one included), usual_day_n (a day's mean over the 90 days before,
-        that day left out). Null where the matter lies in no such unit.
+        report_id, spread_n (micro-grids of the area with the category in 28 days), recurrence_n (earlier ones of the category in its
+        micro-grid in 90 days), day_n (of the category in the area in 24 hours, this one included), usual_day_n (a day's mean over the 90
+        days before, that day left out). Null where the matter lies in no such unit.
 
     Raises
     ------

@@ -13,6 +13,7 @@ import polars as pl
 from cloudmap.samples import luqiao_plan as plan
 from cloudmap.samples.luqiao_dirt import choose_dirt, expect_ledger
 from cloudmap.samples.luqiao_files import write_records
+from cloudmap.samples.luqiao_handling import FLOWS, draw_cases, write_events
 from cloudmap.samples.luqiao_places import Places, read_places, spell
 from cloudmap.samples.luqiao_records import close_spoilt, describe, handle, place
 from cloudmap.samples.luqiao_reports import DAY_S, Drawn, draw_reports
@@ -65,22 +66,30 @@ def make_luqiao(folder: Path, *, scale: float = 1, seed: int = SEED) -> list[Pat
     files: list[dict[str, Any]] = []
     facts: list[pl.DataFrame] = []
     clusters: list[pl.DataFrame] = []
+    handled: list[dict[str, Any]] = []
     for number, source in enumerate(plan.SOURCES):
         _remove_old(data, source)
         rows = []
+        cases = []
         for path, records in _records(drawn, number, places, seed):
             written.append(write_records(data / path, source, records, np.random.default_rng([seed, 4, number, len(files)])))
             files.append({"source": source, "file": path, **expect_ledger(source, records["dirt"])})
             facts.append(records.select(pl.lit(source).alias("source"), *_FACTS))
             rows.append(report_truth(records, places).with_columns(pl.lit(path).alias("file")))
+            if source in FLOWS:
+                cases.append(draw_cases(records, np.random.default_rng([seed, 6, number, len(files)])))
         whole = pl.concat(rows)
         whole.write_parquet(truth / f"{source}.parquet", compression="zstd")
         clusters.append(whole.drop_nulls("cluster").select("cluster", pl.lit(source).alias("source_id"), "source_report_id"))
         written.append(truth / f"{source}.parquet")
+        if cases:
+            events, told = write_events(data, source, pl.concat(cases), np.random.default_rng([seed, 7, number]))
+            written.append(events)
+            handled.append(told)
     pl.concat(clusters).sort("cluster", "source_id", "source_report_id").write_csv(truth / "duplicates.csv")
     _write_targets(data / "campaign_targets.csv", drawn, places)
     planted = sum_up(drawn, pl.concat(facts), files, places)
-    content = json.dumps({"sample": "luqiao", "seed": seed, "scale": scale, **planted}, ensure_ascii=False, indent=1)
+    content = json.dumps({"sample": "luqiao", "seed": seed, "scale": scale, **planted, "handling": handled}, ensure_ascii=False, indent=1)
     (folder / "truth.json").write_text(content + "\n", encoding="utf-8")
     return [*written, truth / "duplicates.csv", data / "campaign_targets.csv", folder / "truth.json"]
 
