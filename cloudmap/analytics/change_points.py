@@ -30,6 +30,7 @@ _SEASON_SD = (0.25, 0.25, 0.1, 0.1)
 _WINDOW = 9
 """Weeks of the running median; dips shorter than half of it are cut."""
 
+_LIVE_N = 3.0
 _QUANTILE = 0.75
 _LAG = 8
 _MOST_CORRELATION = 0.8
@@ -73,26 +74,45 @@ def change_points(
     Optimal partitioning (Jackson et al. 2005, doi:10.1109/LSP.2001.838216) of log(n + 1/2) under weighted least squares. A week's variance
     is 1 / level (Poisson) plus the long-run variance of the series about its level, told robustly from differences one and eight weeks
     apart, so that clinging noise (autocorrelation) counts for what it is. Yearly and half-yearly waves are fitted beside the levels
-    under a prior. Weeks far from the running median of nine are cut to three deviations: a Spring Festival is no regime.
+    under a prior. Weeks far from the running median of nine are cut to three deviations: a Spring Festival is no regime. Where a series
+    that counts three a week or more elsewhere stands at 0 for `least_weeks`, it has ended or not begun: that is a level of its own.
     """
     values = suitable_values(counts, what="weekly count", least=1)
     starts = sorted(fixed)
     if starts and not 0 < starts[0] <= starts[-1] < values.size:
         raise AnalysisError(f"change points: fixed weeks {starts} are not all within the {values.size} weeks of the series")
-    if values.size < 2 * least_weeks:
-        return starts
+    edges = [0, *_dead_edges(values, least_weeks), values.size]
+    found = set(edges[1:-1]) | set(starts)
+    for first, last in pairwise(edges):
+        within = [at - first for at in starts if first < at < last]
+        if last - first >= 2 * least_weeks and values[first:last].any():
+            found |= {first + at for at in _level_changes(values[first:last], least_weeks, log(least_fold), penalty, within)}
+    return sorted(found)
+
+
+def _dead_edges(values: Floats, least: int) -> list[int]:
+    """Return where a series that lives elsewhere falls to nothing for long, and where it comes back."""
+    dead = _running_median(values) == 0
+    if dead.all() or values[~dead].mean() < _LIVE_N:
+        return []
+    turns = np.flatnonzero(np.diff(np.concatenate([[False], dead, [False]]).astype(np.int8)))
+    runs = [(int(first), int(last)) for first, last in zip(turns[::2], turns[1::2], strict=True) if last - first >= least]
+    return sorted({at for run in runs for at in run if 0 < at < values.size})
+
+
+def _level_changes(values: Floats, least_weeks: int, least: float, penalty: float, fixed: list[int]) -> list[int]:
+    """Find the changes of level of a series that never ends, the fixed ones among them."""
     level, poisson = _usual(values)
-    extra = _long_run_variance(level, poisson)
-    weights = 1.0 / (extra + poisson)
+    weights = 1.0 / (_long_run_variance(level, poisson) + poisson)
     waves = _waves(values.size)
     cost = penalty * log(values.size)
-    best, best_cost = starts, np.inf
+    best, best_cost = fixed, np.inf
     # Two starting points: what looks like a step may be season, and what looks like season may be steps.
-    for start in (np.zeros(values.size), _season(level, weights, waves, starts)[0]):
+    for start in (np.zeros(values.size), _season(level, weights, waves, fixed)[0]):
         season = start
         found: list[int] | None = None
         for _ in range(8):
-            again = _partition(level - season, weights, cost, least_weeks, starts)
+            again = _partition(level - season, weights, cost, least_weeks, fixed)
             season, misfit = _season(level, weights, waves, again)
             total = misfit + cost * len(again)
             if total < best_cost - 1e-9:
@@ -100,14 +120,18 @@ def change_points(
             if again == found:
                 break
             found = again
-    return _large_enough(level, weights, waves, best, starts, log(least_fold))
+    return _large_enough(level, weights, waves, best, fixed, least)
+
+
+def _running_median(values: Floats) -> Floats:
+    half = _WINDOW // 2
+    padded = np.pad(values, half, constant_values=np.nan)
+    return np.asarray(np.nanmedian(np.lib.stride_tricks.sliding_window_view(padded, _WINDOW), axis=1), dtype=np.float64)
 
 
 def _usual(values: Floats) -> tuple[Floats, Floats]:
     """Return log counts without outlying weeks, and the Poisson variance of each."""
-    half = _WINDOW // 2
-    padded = np.pad(values, half, constant_values=np.nan)
-    middle = np.nanmedian(np.lib.stride_tricks.sliding_window_view(padded, _WINDOW), axis=1)
+    middle = _running_median(values)
     poisson = 1.0 / (middle + 0.5)
     level, centre = np.log(values + 0.5), np.log(middle + 0.5)
     spread = np.sqrt(poisson + _excess((level - centre) ** 2, poisson))

@@ -1,5 +1,7 @@
 """Effort: who reports, of which kind, how late; what has not come in yet."""
 
+import doctest
+import sys
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -162,3 +164,7 @@ def test_recent_counts_are_completed_on_average():
 def test_unusable_input_is_refused_with_words(call, words):
     with pytest.raises(AnalysisError, match=words):
         call()
+
+
+def test_the_example_of_the_docstring_holds():
+    assert doctest.testmod(sys.modules[completed_counts.__module__]) == (0, 1)

@@ -1,5 +1,7 @@
 """Reporting regimes: a launch is found and reads as effort, noise and seasons are not taken for one."""
 
+import doctest
+import sys
 from datetime import date, timedelta
 
 import numpy as np
@@ -71,6 +73,13 @@ def test_dips_of_three_weeks_and_a_part_week_are_no_regime():
     counts = np.random.default_rng(5).poisson(400, 120)
     counts[0], counts[50:53], counts[-1] = 100, 60, 40
     assert change_points(counts) == []
+
+
+def test_a_source_that_ends_or_begins_is_cut_in_the_very_week():
+    counts = np.concatenate([np.zeros(30), np.random.default_rng(13).poisson(2000, 52), np.zeros(200)]).astype(int)
+    counts[150] = 1
+    assert change_points(counts) == [30, 82]
+    assert change_points(np.random.default_rng(14).poisson(0.2, 300)) == []
 
 
 def test_a_small_change_is_left_out_however_sure():
@@ -158,6 +167,10 @@ def test_spread_tells_uniform_from_local():
 def test_unusable_input_is_refused_with_words(call, words):
     with pytest.raises(AnalysisError, match=words):
         call()
+
+
+def test_the_example_of_the_docstring_holds():
+    assert doctest.testmod(sys.modules[spread_over_places.__module__]) == (0, 1)
 
 
 def test_few_weeks_have_one_regime():
