@@ -8,6 +8,8 @@ measured where they are installed, and on fewer rows where a full run would take
 
 import sys
 import time
+from dataclasses import replace
+from datetime import date
 from importlib.util import find_spec
 
 import h3
@@ -15,7 +17,11 @@ import numpy as np
 
 from cloudmap.analytics.clusters import kde
 from cloudmap.analytics.emerging import classify, mann_kendall
+from cloudmap.analytics.emerging_map import emerging_hotspots
 from cloudmap.analytics.hotspots import gi_exact_p_slices, gi_nb_p, local_moran
+from cloudmap.analytics.hotspots_map import hotspots as hotspots_map
+from cloudmap.analytics.panel import Panel
+from cloudmap.analytics.power import power_table
 from cloudmap.analytics.scan import scan
 from cloudmap.geo.weights import neighbours
 
@@ -83,6 +89,59 @@ def trends(n, rng):
     row(f"seventeen classes, {n} x 52", timed(lambda: classify(hot, ~hot & (rng.random(hot.shape) < 0.2), np.zeros(n, dtype=int))))
 
 
+def maps(w, rng):
+    """The same by cube-level functions, tables and words included; the peers do the parts that they have."""
+    n = w.shape[0]
+    counts, exposure = rng.poisson(0.5, (n, 52)), rng.lognormal(0, 0.7, n)
+    shown = {
+        kind: Panel("cell_9", "ALL", tuple(f"{at:06d}" for at in range(n)), date(2018, 1, 1), counts, np.zeros((n, 2)), np.ones(n), w,
+                    None if kind == "none" else exposure, kind, 0, np.ones(52, dtype=bool))
+        for kind in ("none", "population")
+    }  # fmt: skip
+    for kind, test in (("none", "exact"), ("population", "negative binomial")):
+        panel = shown[kind]
+        jobs = {
+            f"hotspots, {n} cells, four weeks, {test}": lambda panel=panel: hotspots_map(panel, "2018-W49--2018-W52"),
+            f"emerging_hotspots, {n} cells x 13 steps of four weeks, {test}": lambda panel=panel: emerging_hotspots(panel),
+        }
+        for job, work in jobs.items():
+            work()
+            row(job, timed(work))
+        emerging_hotspots(panel, step_weeks=1)
+        ours = timed(lambda panel=panel: emerging_hotspots(panel, step_weeks=1))
+        row(f"emerging_hotspots, {n} cells x 52 steps, {test}", ours, *emerging_peers(counts, w))
+    for kind, test in (("none", "exact"), ("population", "negative binomial")):
+        some = ring(shown[kind], 3997)
+        power_table(some, runs=5)
+        row(f"power_table, 3997 cells, 4 risks x 4 spans, 120 maps each, {test}", timed(lambda some=some: power_table(some)))
+
+
+def emerging_peers(counts, w):
+    """esda's G* with 999 permutations on one step, times 52, and pymannkendall on 200 series, scaled to all."""
+    if not (find_spec("esda") and find_spec("libpysal") and find_spec("pymannkendall")):
+        return ()
+    import esda
+    from libpysal import weights
+    from pymannkendall import original_test
+
+    peers = weights.WSP2W(weights.WSP(w), silence_warnings=True)
+    one = timed(
+        lambda: esda.G_Local(counts[:, 0].astype(float), peers, star=True, transform="B", permutations=999, n_jobs=1, seed=1), repeats=2
+    )
+    some = counts[:200].astype(float)
+    trend = timed(lambda: [original_test(series) for series in some], repeats=1)
+    together = tuple(52 * step + len(counts) / len(some) * series for step, series in zip(one, trend, strict=True))
+    return "52 x esda G_Local, pymannkendall", together, 1.0001
+
+
+def ring(panel, n):
+    """The first n places of a panel."""
+    return replace(
+        panel, places=panel.places[:n], counts=panel.counts[:n], xy_m=panel.xy_m[:n], area_m2=panel.area_m2[:n],
+        weights=panel.weights[:n][:, :n], exposure=None if panel.exposure is None else panel.exposure[:n],
+    )  # fmt: skip
+
+
 def scans(rng):
     _, xy = cells(33)
     xy = xy[:3300]
@@ -110,5 +169,6 @@ if __name__ == "__main__":
     W, _ = cells(33 if QUICK else 85)
     hotspots(W, RNG)
     trends(W.shape[0], RNG)
+    maps(W, RNG)
     scans(RNG)
     densities(RNG)
