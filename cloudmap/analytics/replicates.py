@@ -82,9 +82,9 @@ class Anywhere(NamedTuple):
         return counts
 
 
-def window_sums(table: npt.NDArray[np.generic], windows: Ints) -> npt.NDArray[np.generic]:
+def window_sums(table: npt.NDArray[np.number], windows: Ints) -> Floats:
     """Sum a table of shape (n, t) over each span of periods: shape (n, s)."""
-    running = np.concatenate([np.zeros((table.shape[0], 1), dtype=table.dtype), np.cumsum(table, axis=1)], axis=1)
+    running = np.concatenate([np.zeros((table.shape[0], 1)), np.cumsum(table, axis=1)], axis=1)
     return np.ascontiguousarray(running[:, windows[:, 1] + 1] - running[:, windows[:, 0]])
 
 
@@ -120,7 +120,7 @@ def replicate_maxima(null: Null, search: Search, replicates: int, rng: np.random
     course = None if null.course is None else window_sums(null.course[None, :], windows)[0]
 
     def work(child: np.random.Generator) -> Floats:
-        drawn = np.empty((places_n, spans_n, _LANES), dtype=np.int64)
+        drawn = np.empty((places_n, spans_n, _LANES))
         factor = np.ones((spans_n, _LANES))
         for lane in range(_LANES):
             drawn[:, :, lane] = window_sums(null.draw(child), windows)
