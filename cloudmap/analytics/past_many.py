@@ -73,7 +73,7 @@ def _predict_some(table: Floats, at: int, period: int, b: int, w: int) -> Predic
     mean, error, dispersion = (np.full(len(table), np.nan) for _ in range(3))
     silent = ~y.any(axis=1)
     mean[silent], error[silent], dispersion[silent] = 0.0, 0.0, 1.0
-    waiting = ~silent
+    waiting = np.array(~silent)
     for design in (np.hstack([seasons, trend]), seasons) if b >= 3 else (seasons,):
         rows = np.flatnonzero(waiting)
         if not rows.size:
