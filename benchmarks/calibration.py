@@ -193,9 +193,7 @@ def doubled(rng, place, mean, steps, growth, uneven):
 
 
 def growth(place, runs):
-    print(
-        f"\n### A doubling of all reporting: cells that rise / fall at p = .05; maps with any trend, adjusted; {place.n} cells, {runs} runs\n"
-    )
+    print(f"\n### A doubling of all reporting: cells rising / falling (p = .05); maps with any trend; {place.n} cells, {runs} runs\n")
     print(
         "| city | mean a step | T | growth | Gi* z: rise / fall | any | share, as `emerging_hotspots`: rise / fall | any |\n|"
         + " --- |" * 8
@@ -220,9 +218,7 @@ def growth(place, runs):
 
 
 def guard(place, runs):
-    print(
-        f"\n### Least reports a step for a trend: of cells that have them, share that rises / falls (p = .05); step; {place.n} cells, {runs} runs\n"
-    )
+    print(f"\n### Least reports a step: of cells that have them, share rising / falling (p = .05), step; {place.n} cells, {runs} runs\n")
     floors = (0.0, 0.5, 1.0, MINIMUM_PER_STEP, 5.0)
     print("| city | mean a step | T | " + " | ".join(f"at least {floor:g}" for floor in floors) + " |\n|" + " --- |" * (3 + len(floors)))
     for uneven in (False, True):

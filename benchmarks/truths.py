@@ -10,15 +10,18 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 import cloudmap as cm
 from cloudmap.analytics.effort import weekly_effort, weekly_places
-from cloudmap.analytics.periods import last_complete_week
+from cloudmap.analytics.emerging_map import emerging_hotspots
+from cloudmap.analytics.hotspots_map import hotspots as hotspots_of
+from cloudmap.analytics.periods import Period, last_complete_week
 from cloudmap.analytics.regimes import reporting_regimes
 from cloudmap.analytics.silent import silent_cells
 from cloudmap.geo.shapes import from_frame
@@ -138,6 +141,92 @@ def silent(sample):
         "look for silence on."
     )
     return Section(rows, notes)
+
+
+LAYERS = {"H3 9": {"place": "cell"}, "micro-grids": {"place": "unit", "level": "microgrid"}}
+
+
+@truth("Hotspots, emerging ones included")
+def hotspots(sample):
+    planted = sample.truth["hotspots"]
+    rows, notes = [], []
+    for layer, place in LAYERS.items():
+        cube = sample.cube(**place)
+        for weeks_n in (4, 13):
+            found, false, places, missed = 0, 0, 0, []
+            for one in planted:
+                panel = cube.panel(one["category"])
+                hot = _hot(panel, Period(_last_week(one, panel) - timedelta(weeks=weeks_n - 1), weeks_n))
+                there, about = _ground_of(sample, cube, panel, one)
+                found += bool((hot & there).any())
+                missed += [] if (hot & there).any() else [one["id"]]
+                places += int((hot & there).sum())
+                false += int((hot & ~about).sum())
+            rows.append((f"{layer}, the last {weeks_n} weeks of each", len(planted), found, len(missed), false))
+            notes.append(f"{layer}, {weeks_n} weeks: {places} places of planted ground are hot; missed: {', '.join(missed) or 'none'}.")
+        rows.append(_unplanted(sample, cube, layer))
+    notes.append(
+        "False counts hot places that neither share ground with a planted hotspot nor touch such a place; in the last row of a layer it "
+        "counts maps with any hot place, among those of all scored categories with nothing planted, last 4 and 13 weeks. Counts follow "
+        "people, which the exposure knows, and noise: no effort that the exposure does not know is planted here."
+    )
+    return Section(rows, notes)
+
+
+@truth("Emerging hotspots by class")
+def emerging(sample):
+    rows, notes = [], []
+    for layer, place in LAYERS.items():
+        cube = sample.cube(**place)
+        for kind in ("emerging", "hotspot"):
+            of_kind = [one for one in sample.truth["hotspots"] if one["kind"] == kind]
+            found, false = 0, 0
+            for one in of_kind:
+                panel = cube.panel(one["category"])
+                table = emerging_hotspots(panel, end=Period(_last_week(one, panel), 1)).table
+                there, about = _ground_of(sample, cube, panel, one)
+                named = table["class"].str.ends_with("_hot").to_numpy()
+                found += bool((named & there).any())
+                false += int((table["class"].str.contains("_hot|_cold").to_numpy() & ~about).sum())
+                told = table.filter(pl.Series(named & there))["class"].value_counts(sort=True, name="n")
+                notes.append(f"{layer}, {one['id']}: " + (", ".join(f"{name} {n}" for name, n in told.iter_rows()) or "no class") + ".")
+            rows.append((f"{layer}, planted as {kind}", len(of_kind), found, len(of_kind) - found, false))
+    notes.append("Thirteen steps of four weeks up to the end of each; H3 is thin (275 matters of its category in the city in 13 weeks).")
+    return Section(rows, notes)
+
+
+def _unplanted(sample, cube, layer):
+    """Maps of categories without a planted hotspot, in the sample's last 4 and 13 weeks."""
+    planted = {one["category"] for one in sample.truth["hotspots"]} | {sample.truth["campaign"]["category"]}
+    maps = false = 0
+    for category in sorted(set(sample.facts.taxonomy.scored) - planted):
+        panel = cube.panel(category)
+        for weeks_n in (4, 13):
+            maps += 1
+            false += bool(_hot(panel, Period(panel.weeks[-weeks_n], weeks_n)).any())
+    return f"{layer}, {maps} maps without any", 0, 0, 0, false
+
+
+def _hot(panel, period):
+    return (hotspots_of(panel, period).table["class"] == "hot").to_numpy()
+
+
+def _last_week(planted, panel):
+    return min(date.fromisoformat(planted["last_on"]) - timedelta(days=6), panel.weeks[-1])
+
+
+def _ground_of(sample, cube, panel, planted):
+    """Places that share ground with a planted hotspot, and those with their neighbours (whose sums hold it too)."""
+    if cube.kind == "unit":
+        there = np.isin(np.array(panel.places), planted["microgrids"])
+    else:
+        units = sample.facts.places["units"].filter(
+            (pl.col("level") == "microgrid") & (pl.col("kind") == "partition") & pl.col("code").is_in(planted["microgrids"])
+        )
+        crs = sample.city.city.metric_crs
+        ground = from_frame(units).to_crs(crs).union_all()
+        there = (cube.shapes.to_crs(crs).intersection(ground).area > 1.0).to_numpy()
+    return there, there | (np.asarray(panel.weights @ there.astype(float)) > 0)
 
 
 def _told(result):
