@@ -8,7 +8,7 @@ counted, and moves nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 import polars as pl
@@ -97,7 +97,7 @@ def trace(reports: pl.DataFrame, events: pl.DataFrame | None, *, now: datetime, 
         raise AnalysisError("now has no time zone; give a UTC instant")
     if reports["report_id"].n_unique() < reports.height:
         raise AnalysisError("a report occurs twice; read the newest version of each")
-    instant = pl.lit(now, dtype=pl.Datetime("us", "UTC"))
+    instant = pl.lit(now.astimezone(UTC), dtype=pl.Datetime("us", "UTC"))
     later = (pl.col("closed_at") > instant).fill_null(value=False) & pl.lit(replay)
     rows = reports.with_columns(
         pl.when(~later).then("closed_at").alias("closed_at"),
@@ -263,8 +263,11 @@ def _stays(moving: pl.DataFrame, cases: pl.DataFrame, instant: pl.Expr) -> pl.Da
     steps = steps.join(cases.select("case", "closed_at"), on="case", how="left").join(ends, on="case", how="left")
     ended = pl.coalesce("next_at", "closed_at")
     stays = steps.select(
-        "case", "stage", pl.col("at").alias("start"),
-        pl.coalesce(pl.when(ended.is_not_null()).then(pl.max_horizontal(ended, "at")), "void_at", instant).alias("end"), ended.is_not_null().alias("ended"),
-    )  # fmt: skip
+        "case",
+        "stage",
+        pl.col("at").alias("start"),
+        pl.coalesce(pl.when(ended.is_not_null()).then(pl.max_horizontal(ended, "at")), "void_at", instant).alias("end"),
+        ended.is_not_null().alias("ended"),
+    )
     # The stage in which a case is closed lasts no time: what is left of it is no stay.
     return stays.filter(pl.col("end") > pl.col("start")).sort("case", "start")

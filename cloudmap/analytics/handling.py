@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -116,7 +116,7 @@ def cases(
         raise AnalysisError(f"cases need the reports' column(s) {', '.join(missing)}; read them from the store too")
     traced = trace(reports, events, now=now, replay=replay)
     frame = _join(reports, traced)
-    clocks, flags = _run_clocks(frame, traced, calendar, limits, np.datetime64(now.replace(tzinfo=None), "us"))
+    clocks, flags = _run_clocks(frame, traced, calendar, limits, np.datetime64(now.astimezone(UTC).replace(tzinfo=None), "us"))
     frame = frame.with_columns(
         pl.Series("due_at", clocks.due).dt.replace_time_zone("UTC"),
         pl.Series("limit_wh", clocks.limit_wh).fill_nan(None),
@@ -181,7 +181,7 @@ def _run_clocks(
 
 def _light(frame: pl.DataFrame, now: datetime) -> pl.DataFrame:
     """Add remaining share, light, and whether a case is open past its due time."""
-    instant = pl.lit(now, dtype=pl.Datetime("us", "UTC"))
+    instant = pl.lit(now.astimezone(UTC), dtype=pl.Datetime("us", "UTC"))
     unknown = (pl.col("case_flags") & (CASE_DOUBT_BIT["clock_unknown"] | CASE_DOUBT_BIT["closed_without_time"])) != 0
     late = pl.coalesce("closed_at", instant) > pl.col("due_at")
     used = pl.col("used_wh") / pl.col("limit_wh")

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -84,7 +84,7 @@ def indicators(
     if missing:
         raise AnalysisError(f"cases have no column(s) {', '.join(missing)}; make them with handling.cases and read the units too")
     asked = [period] if period is None or isinstance(period, Period) else list(period)
-    parts = [_count(cases, by, one, now, zone, hours) for one in asked]
+    parts = [_count(cases, by, one, now.astimezone(UTC), zone, hours) for one in asked]
     table = _with_rates(pl.concat(parts))
     table, caveats = few_staff(table, by, staff_by(cases, by, staff), min_staff, _RATES)
     none = (pl.col("class") == "shown") & (pl.col("denominator_n") == 0)
@@ -196,7 +196,7 @@ def by_place(result: Result, indicator: Indicator, places: Sequence[str]) -> Res
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=zone)
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
 def _count(cases: pl.DataFrame, by: Sequence[str], period: Period | None, now: datetime, zone: ZoneInfo, hours: float) -> pl.DataFrame:

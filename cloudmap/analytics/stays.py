@@ -61,7 +61,7 @@ def dwell(
     rests = rests.filter((pl.col("start_rest") < pl.col("end")) & (pl.col("end_rest") > pl.col("start"))).sort("stay", "start_rest")
     pauses = Pauses(rests["stay"].cast(pl.Int64).to_numpy(), instants(rests["start_rest"]), instants(rests["end_rest"]))
     hours = calendar.worked_h(instants(stays["start"]), instants(stays["end"]), pauses)
-    kept = reports.select(*by).with_row_index("case").with_columns(pl.col("case").cast(pl.Int64))
+    kept = reports.select(pl.int_range(pl.len(), dtype=pl.Int64).alias("case"), *by)
     stays = stays.with_columns(pl.Series("hours", hours)).join(kept, on="case")
     staffed = staff_by(reports, by, staff)
     rows = []

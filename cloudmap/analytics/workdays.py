@@ -217,7 +217,8 @@ class Calendar:
             clock = self._clock(begin[asked], last)
             _put_off(target, clock, pauses.case, first, np.maximum(last, first))
         clock = self._long_enough(clock, int(target.max(initial=0)))
-        at = np.maximum(clock.reached(target), begin)
+        # Where no time has to go by, none does: not even that until the next opening.
+        at = np.where(target == 0, begin, np.maximum(clock.reached(target), begin))
         return np.where(asked, at, NEVER).astype("datetime64[us]")
 
     def _known(self, year: int) -> bool:
