@@ -85,8 +85,8 @@ def markdown(runs):
         [
             "# Regimes and silent cells: how often they err, what they find\n",
             f"`python -m benchmarks.reporting {runs} --write`; {runs} runs an entry, 95% Clopper-Pearson intervals.",
-            "What was tuned on what: the penalty of change-points on other seeds of the first simulator; the most that an exposure may weigh",
-            "for silent cells on Luqiao's cells.\n",
+            "Tuned: the penalty of change-points on other seeds of the first simulator; the most that an exposure may weigh for silent cells",
+            "on Luqiao's cells.\n",
             "## Series without a change in which one is found\n",
             "Overdispersed (gamma-Poisson), seasonal (amplitude .2), two weeks a year at 40%; r: autocorrelation of the log level, sd: its",
             "deviation.\n",
@@ -94,8 +94,8 @@ def markdown(runs):
             "\n## Changes found\n",
             *found_changes(runs),
             f"\n## Maps of {ground(14).n} cells without silence with any false silent cell; planted silent cells found\n",
-            "Lognormal, smooth population, given with an error of 30%; 86 weeks, window 13 weeks. Cells differ widely: at a mean of 1 many have",
-            "less than half of that. Swinging: each cell's risk is gamma with deviation .32 for good and .29 by quarter.\n",
+            "Lognormal, smooth population, given with an error of 30%; 86 weeks, window 13 weeks. Cells differ widely: at a mean of 1 many",
+            "have less than half of that. Swinging: each cell's risk is gamma with deviation .32 for good and .29 by quarter.\n",
             *silence(runs),
             "",
         ]
