@@ -85,8 +85,8 @@ def markdown(runs):
         [
             "# Regimes and silent cells: how often they err, what they find\n",
             f"`python -m benchmarks.reporting {runs} --write`; {runs} runs an entry, 95% Clopper-Pearson intervals.",
-            "Tuned: the penalty of change-points on other seeds of the first simulator; the most that an exposure may weigh for silent cells",
-            "on Luqiao's cells.\n",
+            "Tuned: the penalty of change-points on other seeds of the first simulator; the most that an exposure may weigh for",
+            "silent cells on Luqiao's cells.\n",
             "## Series without a change in which one is found\n",
             "Overdispersed (gamma-Poisson), seasonal (amplitude .2), two weeks a year at 40%; r: autocorrelation of the log level, sd: its",
             "deviation.\n",
