@@ -129,4 +129,4 @@ def test_a_fivefold_risk_is_found_by_pooling_four_weeks_and_the_false_rate_is_ke
         errors += _hot(quiet, exposure, "population" if known else "none").any()
     assert found / runs >= 0.8
     assert may_be(0.05, errors, runs)
-    assert elsewhere / runs <= 0.5  # false discoveries are one in twenty of what is marked, not none: seven true ones leave room for some
+    assert elsewhere / runs <= 0.15  # one in twenty of what is marked may be false, so that it is not zero
