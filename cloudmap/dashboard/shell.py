@@ -90,8 +90,9 @@ def _header(view: View, reader: Reader, say: Words) -> Any:
         html.Div(className="cm-mark"),
         html.Div([html.Strong(say.name(city)), html.Span(say("brand"))], className="cm-brand"),
         page,
-        html.Div([*badges(reader, say), *account_link(say)], className="cm-badges"),
+        html.Div(badges(reader, say), className="cm-badges"),
         language,
+        *account_link(say),
         dmc.ActionIcon(
             html.Span(className="cm-icon scheme"), id="scheme", variant="subtle", size="lg", **{"aria-label": say("nav.scheme")}
         ),
