@@ -177,7 +177,7 @@ def _check_sender(gate: Gate) -> None:
 
 def _refuse(who: Viewer | None) -> Response:
     """Answer who may not have it: with the sign-in page where a person opens a page, with a number where a script asks."""
-    opens = request.method == "GET" and request.accept_mimetypes.best == "text/html"
+    opens = request.method == "GET" and "text/html" in request.headers.get("Accept", "")
     if who is None and opens and request.endpoint in ("/", "/<path:path>", "signin.account", "signin.audit"):
         asked = f"?{request.query_string.decode('ascii', 'ignore')}" if request.query_string else ""
         return cast(Response, redirect("/signin?" + urlencode({"next": request.path + asked, "lang": request.args.get("lang", "")})))
