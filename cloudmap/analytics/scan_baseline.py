@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from cloudmap.analytics.panel import Panel
 from cloudmap.analytics.periods import Period
-from cloudmap.analytics.replicates import Null
 from cloudmap.analytics.scan_null import ByPlace, ByWeek, Dispersion, dispersion, unbiased_size
 from cloudmap.analytics.suitable import suitable_counts, suitable_points, suitable_values
 from cloudmap.errors import AnalysisError
@@ -163,7 +162,9 @@ def find_noise(data: Panel, span: Span, ground: Grounds, kind: Kind, *, seed: in
     return noise._replace(size=unbiased_size(noise.size, null, ground.share, np.random.default_rng(seed)))
 
 
-def find_null(data: Panel, span: Span, ground: Grounds, means: Floats, course: Ints, size: float, *, weeks: Ints | None = None) -> Null:
+def find_null(
+    data: Panel, span: Span, ground: Grounds, means: Floats, course: Ints, size: float, *, weeks: Ints | None = None
+) -> ByWeek | ByPlace:
     """Say what replicates of some weeks (those searched) are drawn from: each week's total where shares are known, else each place's."""
     if ground.by_exposure:
         return ByWeek(means, course, size)

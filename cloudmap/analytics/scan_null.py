@@ -10,15 +10,14 @@ import numpy.typing as npt
 from scipy import stats
 
 from cloudmap.analytics.negative_binomial import fit_size
-from cloudmap.analytics.replicates import Null
 from cloudmap.analytics.threads import threads_n
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-_REFITS = 8
-"""Tables that are drawn and fitted again, to see how far a fitted size is off."""
+_ROUNDS, _REFITS = 3, 4
+"""Rounds of correcting a fitted size, and tables drawn and fitted in each."""
 
 
 class ByWeek(NamedTuple):
@@ -100,15 +99,15 @@ def dispersion(counts: Ints, means: Floats, *, leverage: Floats) -> Dispersion:
     return Dispersion(z, float(stats.norm.sf(z)), fit_size(y, mean))
 
 
-def unbiased_size(size: float, null: Null, share: Floats, rng: np.random.Generator) -> float:
-    """Correct a fitted size by what fitting makes of tables that are drawn with it.
+def unbiased_size(fitted: float, null: ByWeek | ByPlace, share: Floats, rng: np.random.Generator) -> float:
+    """Find the size of which fitting makes the size that was fitted.
 
     Parameters
     ----------
-    size : float
-        As fitted, finite.
-    null : Null
-        What tables are drawn from, with that size.
+    fitted : float
+        Size as fitted, finite.
+    null : ByWeek or ByPlace
+        What tables are drawn from; its size does not matter.
     share : ndarray of shape (n,)
         Shares of the places, as fitted.
     rng : numpy Generator
@@ -117,18 +116,21 @@ def unbiased_size(size: float, null: Null, share: Floats, rng: np.random.Generat
     Returns
     -------
     float
-        The size, corrected by at most a factor of three either way.
+        The size, at most a factor of four from the one that was fitted.
     """
 
-    def refitted(child: np.random.Generator) -> float:
-        counts = null.draw(child)
+    def refitted(child: np.random.Generator, size: float) -> float:
+        counts = null._replace(size=size).draw(child)
         means = share[:, None] * counts.sum(axis=0)
         known = means > 0
         return 1.0 / fit_size(counts[known], means[known])
 
+    size = fitted
     with ThreadPoolExecutor(threads_n()) as pool:
-        spread = float(np.mean(list(pool.map(refitted, rng.spawn(_REFITS)))))
-    return size * float(np.clip(spread * size, 1 / 3, 3.0))
+        for _ in range(_ROUNDS):
+            spread = float(np.mean(list(pool.map(refitted, rng.spawn(_REFITS), [size] * _REFITS))))
+            size = float(np.clip(size * spread * fitted, fitted / 4, fitted * 4))
+    return size
 
 
 def _shaken(rng: np.random.Generator, means: Floats, size: float) -> Floats:
