@@ -20,7 +20,7 @@ HISTORY_SHARES: Final = (0.70, 0.06, 0.08, 0.06, 0.04, 0.06)
 TIERS: Final = ("微格协调会", "议事会", "街道联席会")
 
 _DIRT_SHARE: Final = 0.01
-_DIRT_LEAST_N: Final = 2
+_DIRT_LEAST_N: Final = 1
 _TWO_HOURS_S: Final = 7200
 
 
