@@ -9,9 +9,10 @@ from dash import html
 
 from cloudmap.access.views import ALL
 from cloudmap.analytics.periods import SPANS
-from cloudmap.dashboard.maps import period_words
+from cloudmap.dashboard.drawing import period_words
+from cloudmap.dashboard.ground import grounds
 from cloudmap.dashboard.text import Words
-from cloudmap.dashboard.view import NAMES, View, offered
+from cloudmap.dashboard.view import NAMES, PAGES, View, measures, offered
 
 if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
@@ -46,13 +47,25 @@ def category_choices(categories: list[Category], say: Words) -> list[dict[str, A
     return [{"group": group, "items": items} for group, items in groups.items()]
 
 
+def measure_choices(page: str, reader: Reader, say: Words) -> list[dict[str, str]]:
+    """List the measures of a page's map for a picker."""
+    return [{"value": measure, "label": say(f"measure.{measure}")} for measure in measures(page, reader)]
+
+
+def tab_choices(page: str, say: Words) -> list[dict[str, str]]:
+    """List the parts of a page's panel for a picker."""
+    return [{"value": tab, "label": say(f"tab.{tab}")} for tab in PAGES[page].tabs]
+
+
 def _block(label: str, *parts: Any) -> Any:
     return html.Div([html.H2(label), *parts], className="cm-block")
 
 
 def _measure(view: View, reader: Reader, say: Words) -> Any:
-    data = [{"value": measure, "label": say(f"measure.{measure}")} for measure in offered(reader)["measure"]]
-    return dmc.SegmentedControl(id="measure", value=view.measure, data=data, fullWidth=True, **{"aria-label": say("control.measure")})
+    data = measure_choices(view.page, reader, say)
+    return dmc.SegmentedControl(
+        id="measure", value=view.measure, data=data, fullWidth=True, size="xs", **{"aria-label": say("control.measure")}
+    )
 
 
 def _category(view: View, reader: Reader, say: Words) -> Any:
@@ -91,10 +104,11 @@ def _layers(view: View, reader: Reader, say: Words) -> Any:
         html.Div(
             [
                 html.Span(say(f"control.{kind}s"), className="cm-kind"),
-                *(_radio(layer, say) for layer in reader.layers() if layer.kind == kind),
-            ]
+                *(_radio(layer, say) for layer in grounds(reader) if layer.kind == kind),
+            ],
+            className=f"cm-kinds cm-kinds-{kind}",
         )
-        for kind in ("unit", "cell")
+        for kind in ("unit", "cell", "water")
     ]
     return dmc.RadioGroup(html.Div(groups, className="cm-options"), id="layer", value=view.layer, **{"aria-label": say("control.layer")})
 

@@ -1,10 +1,11 @@
-"""From values to classes: the byte of each place, and the rows of the legend.
+"""From values to classes: the byte of each place, the style of each class, and its words in the legend.
 
 Breaks are made from what is shown only: a masked value moves none of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -12,6 +13,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from cloudmap.analytics.emerging import CLASSES, NO_PATTERN
 from cloudmap.dashboard.text import Words, number
 
 NONE: Final = 0
@@ -23,6 +25,21 @@ FIRST: Final = 2
 _LADDER: Final = [1, 2, 3, 4, 5, 6, 8, *(step * 10**power for power in range(1, 7) for step in (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8))]
 _QUANTILES: Final = (0.35, 0.6, 0.8, 0.92, 0.98)
 RATIO_BREAKS: Final = (0.5, 0.67, 0.8, 1.25, 1.5, 2.0)
+RISK_BREAKS: Final = (0.5, 0.8, 1.25, 2.0)
+SCAN_RANKS: Final = 3
+"""Clusters with a colour of their own; the others share one."""
+
+NO_DATA: Final = "not_enough_data"
+_HALF: Final = len(CLASSES) // 2
+KINDS: Final[dict[str, tuple[str, ...]]] = {
+    "hotspot": ("quiet", "not_significant", "hot", NO_DATA),
+    "emerging": (*reversed(CLASSES[_HALF : 2 * _HALF]), NO_PATTERN, *reversed(CLASSES[:_HALF]), NO_DATA),
+    "scan": ("no_cluster", "cluster_more", *(f"cluster_{rank}" for rank in range(SCAN_RANKS, 0, -1))),
+    "silent": ("reporting", "never_reported", "silent", NO_DATA),
+}
+"""Classes of the measures that are a verdict, the strongest last but for want of data."""
+ONLY_MET: Final = ("emerging", "scan")
+"""Measures whose legend leaves out classes that no place has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +52,13 @@ class Classed:
         `NONE`, `MASKED`, or `FIRST` and up.
     labels : list of str
         Label of each class, from `FIRST` on.
+    styles : list of str
+        How each class is painted: a name of ``web/src/palette.js``.
     """
 
     codes: np.ndarray
     labels: list[str]
+    styles: list[str]
 
 
 def classify(table: pl.DataFrame, measure: str, words: Words) -> Classed:
@@ -47,27 +67,61 @@ def classify(table: pl.DataFrame, measure: str, words: Words) -> Classed:
     Parameters
     ----------
     table : polars.DataFrame
-        place, value, masked (and class, n for hotspot), one row a place in drawing order.
-    measure : {"count", "ratio", "hotspot"}
+        place, value, masked (and class, n where the measure is a verdict), one row a place in drawing order.
+    measure : str
+        A measure of `view.PAGES`.
     words : Words
     """
     masked = table["masked"].fill_null(value=False).to_numpy()
-    values = table["value"].to_numpy().astype(float)
-    if measure == "hotspot":
-        classes, labels = _hotspot(table, words)
+    values = table["value"].cast(pl.Float64).to_numpy().astype(float)
+    known = ~np.isnan(values)
+    if measure in KINDS:
+        classes, labels, styles = _verdicts(table, measure, words)
+        known = classes >= 0
+    elif measure in ("risk", "reach"):
+        classes, labels, styles = _binned(table, values, measure, words)
+        known |= classes == len(labels) - 1
     elif measure == "ratio":
-        classes = np.searchsorted(RATIO_BREAKS, values, side="right")
-        labels = _ratio_labels(words)
+        classes, labels = np.searchsorted(RATIO_BREAKS, values, side="right"), _range_labels(RATIO_BREAKS, words)
+        styles = [f"ratio_{step}" for step in range(len(labels))]
     else:
         classes, labels = _count(np.where(masked, np.nan, values), words)
-    codes = np.where(np.isnan(values), NONE, classes + FIRST)
-    return Classed(np.where(masked, MASKED, codes).astype(np.uint8), labels)
+        styles = [f"count_{step}" for step in range(len(labels))]
+    codes = np.where(known, classes + FIRST, NONE)
+    return Classed(np.where(masked, MASKED, codes).astype(np.uint8), labels, styles)
 
 
-def _hotspot(table: pl.DataFrame, words: Words) -> tuple[np.ndarray, list[str]]:
-    hot = (table["class"] == "hot").fill_null(value=False).to_numpy()
-    quiet = (table["n"] == 0).fill_null(value=False).to_numpy()
-    return np.where(hot, 2, np.where(quiet, 0, 1)), [words("legend.quiet"), words("legend.not_significant"), words("legend.hot")]
+def _verdicts(table: pl.DataFrame, measure: str, words: Words) -> tuple[np.ndarray, list[str], list[str]]:
+    kinds = KINDS[measure]
+    if measure == "scan":
+        rank = table["value"].cast(pl.Int64)
+        named = pl.Series([_cluster(one) for one in rank.to_list()], dtype=pl.String)
+        named = pl.select(pl.when(table["class"].is_null()).then(None).otherwise(named)).to_series()
+    elif measure == "hotspot":
+        quiet = (table["n"] == 0) & (table["class"] == "not_significant")
+        named = pl.select(pl.when(quiet).then(pl.lit("quiet")).otherwise(table["class"])).to_series()
+    else:
+        named = table["class"]
+    at = {kind: step for step, kind in enumerate(kinds)}
+    classes = np.array([at.get(one, -1) if one is not None else -1 for one in named.to_list()])
+    return classes, [words(f"legend.{kind}") for kind in kinds], list(kinds)
+
+
+def _cluster(rank: int | None) -> str:
+    if rank is None:
+        return "no_cluster"
+    return f"cluster_{rank}" if rank <= SCAN_RANKS else "cluster_more"
+
+
+def _binned(table: pl.DataFrame, values: np.ndarray, measure: str, words: Words) -> tuple[np.ndarray, list[str], list[str]]:
+    """Bin ratios; places with a verdict that holds, and those without enough data, have classes of their own."""
+    verdict = "above_2" if measure == "risk" else "high"
+    classes = np.searchsorted(RISK_BREAKS, values, side="right")
+    bins = len(RISK_BREAKS) + 1
+    classes = np.where((table["class"] == verdict).fill_null(value=False).to_numpy(), bins, classes)
+    classes = np.where((table["class"] == NO_DATA).fill_null(value=False).to_numpy(), bins + 1, classes)
+    labels = [*_range_labels(RISK_BREAKS, words), words(f"legend.{verdict}"), words(f"legend.{NO_DATA}")]
+    return classes, labels, [*(f"risk_{step}" for step in range(bins)), verdict, NO_DATA]
 
 
 def _count(values: np.ndarray, words: Words) -> tuple[np.ndarray, list[str]]:
@@ -103,7 +157,7 @@ def count_breaks(values: np.ndarray) -> list[int]:
     return sorted({step for step in near if step < some.max()})
 
 
-def _ratio_labels(words: Words) -> list[str]:
-    middle = [words("legend.range", **{"from": f"{low:g}", "to": f"{high:g}"}) for low, high in pairwise(RATIO_BREAKS)]
-    first, last = words("legend.below", to=f"{RATIO_BREAKS[0]:g}"), words("legend.above", **{"from": f"{RATIO_BREAKS[-1]:g}"})
+def _range_labels(breaks: Sequence[float], words: Words) -> list[str]:
+    middle = [words("legend.range", **{"from": f"{low:g}", "to": f"{high:g}"}) for low, high in pairwise(breaks)]
+    first, last = words("legend.below", to=f"{breaks[0]:g}"), words("legend.above", **{"from": f"{breaks[-1]:g}"})
     return [first, *middle, last]

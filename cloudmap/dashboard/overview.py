@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 from dash import html
 
+from cloudmap.dashboard.drawing import DIGITS, Drawing, verdict_words
 from cloudmap.dashboard.grids import column, grid
-from cloudmap.dashboard.maps import Drawing
+from cloudmap.dashboard.ground import geometry, ground
 from cloudmap.dashboard.text import Words, number
-from cloudmap.dashboard.view import View
+from cloudmap.dashboard.view import REACH, View
 
 if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
@@ -18,21 +19,40 @@ if TYPE_CHECKING:
 TOP: Final = 200
 """Places that the table lists."""
 
+COLUMNS: Final[dict[str, tuple[str, ...]]] = {
+    "count": ("value",),
+    "ratio": ("value", "n", "expected"),
+    "hotspot": ("verdict", "n", "q"),
+    "emerging": ("verdict", "n", "q"),
+    "scan": ("verdict", "n", "ratio"),
+    "silent": ("verdict", "n", "expected"),
+    "risk": ("verdict", "ratio", "expected_n", "p_above_2"),
+    REACH: ("per_km", "n", "ratio", "q"),
+}
+"""Columns of the table of places, by measure."""
+STRONG: Final = {"hotspot": "hot", "silent": "silent", "risk": "above_2", REACH: "high"}
+"""The class whose places the headline counts."""
+
 
 def overview(view: View, reader: Reader, say: Words) -> Any:
     """Build the overview of a view."""
-    layer = next(one for one in reader.layers() if one.id == view.layer)
+    layer = ground(reader, view.layer)
     drawing = Drawing(reader, layer, {"measure": view.measure, "category": view.category, "period": view.period}, say)
     result, reason = drawing.result()
     parts = [html.H2(say("panel.overview")), html.P(say("panel.hint"), className="cm-note")]
+    closing = [] if view.measure == REACH else [_closing(view, reader, say)]
     if result is None:
-        return [*parts, html.P(reason, className="cm-warn"), _closing(view, reader, say)]
-    return [*parts, _headline(result.table, view, say), _closing(view, reader, say), *_places(result.table, layer, view, reader, say)]
+        return [*parts, html.P(reason, className="cm-warn"), *closing]
+    return [*parts, _headline(result.table, view, say), *closing, *_places(result.table, layer, view, reader, say)]
 
 
 def _headline(table: pl.DataFrame, view: View, say: Words) -> Any:
-    if view.measure == "hotspot":
-        shown, label = int((table["class"] == "hot").sum()), say("legend.hot")
+    if view.measure in STRONG:
+        shown, label = int((table["class"] == STRONG[view.measure]).sum()), say(f"legend.{STRONG[view.measure]}")
+    elif view.measure == "emerging":
+        shown, label = int(table["class"].str.ends_with("_hot").sum()), say("panel.emerging")
+    elif view.measure == "scan":
+        shown, label = table["value"].drop_nulls().n_unique(), say("panel.scan")
     else:
         counts = table["n"] if "n" in table.columns else table["value"]
         name = "panel.partial" if table["masked"].any() else "panel.scored" if view.measure == "ratio" else "panel.onmap"
@@ -47,38 +67,58 @@ def _closing(view: View, reader: Reader, say: Words) -> Any:
 
 
 def _places(table: pl.DataFrame, layer: Any, view: View, reader: Reader, say: Words) -> list[Any]:
-    if view.measure == "hotspot":
-        ranked = table.sort("q", "n", "place", descending=[False, True, False], nulls_last=True)
-    else:
-        ranked = table.sort("value", "place", descending=[True, False], nulls_last=True)
-    names = dict(zip(*(reader.geometry(layer.id)[name] for name in ("place", "name")), strict=True))
-    rows = [_row(row, str(names.get(row["place"]) or row["place"]), say) for row in ranked.head(TOP).to_dicts()]
-    right = {"type": "rightAligned", "width": 92 if view.measure == "count" else 78}
-    columns = [column("name", say("col.place"), flex=2, minWidth=120, tooltipField="name")]
+    ranked = rank(table, view.measure)
+    shapes = geometry(reader, layer.id)
+    names = dict(zip(shapes["place"], shapes["name"], strict=True))
+    top = ranked.head(TOP)
+    verdicts = verdict_words(top, view.measure, say)
+    rows = [
+        _row(row, verdict, str(names.get(row["place"]) or row["place"]), say) for row, verdict in zip(top.to_dicts(), verdicts, strict=True)
+    ]
+    columns = [column("name", say("col.place"), flex=2, minWidth=110, tooltipField="name")]
     if layer.kind == "unit" and view.measure == "count":
         columns.append(column("place", say("col.code"), flex=2, minWidth=110, tooltipField="place"))
-    columns.append(column("value", say(f"col.value.{view.measure}"), **right))
-    if view.measure != "count":
-        columns.append(column("n", say("col.n"), **right))
-    columns += [column("expected", say("col.expected"), **right)] if view.measure == "ratio" else []
-    columns += [column("q", say("col.q"), **right)] if view.measure == "hotspot" else []
+    for name in COLUMNS[view.measure]:
+        if name == "verdict":
+            columns.append(column("verdict", say("col.value.hotspot"), flex=1, minWidth=104, tooltipField="verdict"))
+        else:
+            right = {"type": "rightAligned", "width": 92 if view.measure == "count" else 76}
+            columns.append(column(name, say(f"col.value.{view.measure}" if name == "value" else f"col.{name}"), **right))
     selection = {"mode": "singleRow", "enableClickSelection": True, "checkboxes": False}
     cut = say("panel.top", n=len(rows), total=table.height)
     table_of_places = grid("places-grid", columns, rows, say, rowSelection=selection, height="100%")
     return [html.H3([say("panel.places"), html.Small(cut)]), html.Div(table_of_places, className="cm-places")]
 
 
-def _row(row: dict[str, Any], name: str, say: Words) -> dict[str, Any]:
-    shown = {"place": row["place"], "name": name, "value": row["value"]}
-    if row["masked"]:
-        return shown | {"value": say("legend.masked")}
-    for field, digits in (("value", 2), ("n", 0), ("expected", 1), ("q", 4)):
-        if field in row and row[field] is not None:
+def rank(table: pl.DataFrame, measure: str) -> pl.DataFrame:
+    """Sort places for reading: what is called strong first, then by the measure's own value."""
+    verdict = STRONG.get(measure)
+    if measure == "emerging":
+        strong = table["class"].str.ends_with("_hot").fill_null(value=False).cast(pl.Int8) * 2 + (
+            table["class"].str.ends_with("_cold").fill_null(value=False).cast(pl.Int8)
+        )
+    elif measure == "scan":
+        strong = table["value"].is_not_null().cast(pl.Int8)
+    else:
+        strong = (table["class"] == verdict).fill_null(value=False).cast(pl.Int8) if verdict else pl.repeat(0, table.height, eager=True)
+    ordered = table.with_columns(strong=strong)
+    small_first = measure in ("hotspot", "emerging", "scan")
+    by = {"hotspot": "q", "emerging": "q", "scan": "value"}.get(measure, "value")
+    more = ["n"] if "n" in table.columns else []
+    return ordered.sort(
+        "strong", by, *more, "place", descending=[True, not small_first, *([True] if more else []), False], nulls_last=True
+    ).drop("strong")
+
+
+def _row(row: dict[str, Any], verdict: str | None, name: str, say: Words) -> dict[str, Any]:
+    shown: dict[str, Any] = {"place": row["place"], "name": name, "verdict": verdict}
+    if row.get("masked"):
+        return shown | {"value": say("legend.masked"), "verdict": say("legend.masked")}
+    for field, digits in DIGITS.items():
+        if row.get(field) is not None:
             shown[field] = round(row[field], digits) if digits else int(row[field])
     if shown.get("q") == 0:
         shown["q"] = "< 0.0001"
-    if "class" in row:
-        shown["value"] = say(f"legend.{row['class']}") if row["class"] else None
-    elif isinstance(shown["value"], float) and shown["value"].is_integer():
+    if isinstance(shown.get("value"), float) and shown["value"].is_integer():
         shown["value"] = int(shown["value"])
     return shown

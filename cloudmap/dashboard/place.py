@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import plotly.graph_objects as go
 import polars as pl
-from dash import dcc, html
+from dash import html
 
 from cloudmap.access.views import ALL
+from cloudmap.dashboard.charts import ACCENT, QUIET, chart
+from cloudmap.dashboard.drawing import Drawing, period_words, verdict_words
 from cloudmap.dashboard.grids import column, grid
-from cloudmap.dashboard.maps import period_words
+from cloudmap.dashboard.ground import ground
 from cloudmap.dashboard.matters import matters
 from cloudmap.dashboard.text import Words, number
 from cloudmap.dashboard.view import View
@@ -74,10 +76,29 @@ def _verdicts(seen: PlaceView, view: View, reader: Reader, say: Words) -> list[A
         verdicts.append(html.P(say("panel.noverdict"), id="place-verdict"))
     elif spot["q"] is None:
         verdicts.append(html.P(say("panel.untested"), id="place-verdict"))
+    elif not say.has(f"panel.{spot['class']}"):
+        verdicts.append(html.P(say(f"legend.{spot['class']}"), id="place-verdict"))
     else:
         words = say(f"panel.{spot['class']}", n=int(spot["neighbourhood_n"]), q=f"{spot['q']:.2g}")
         verdicts.append(html.P(words, id="place-verdict", className=f"cm-{spot['class']}"))
-    return verdicts
+    return [*verdicts, *_drawn(view, reader, say)]
+
+
+def _drawn(view: View, reader: Reader, say: Words) -> list[Any]:
+    """Say what the map's own measure tells of the place, where it is more than a count, a ratio or a significance."""
+    if view.measure in ("count", "ratio", "hotspot"):
+        return []
+    asked = {"measure": view.measure, "category": view.category, "period": view.period}
+    result, reason = Drawing(reader, ground(reader, view.layer), asked, say).result()
+    if result is None:
+        return [html.P(reason)]
+    row = result.table.filter(pl.col("place") == view.place)
+    verdict = verdict_words(row, view.measure, say)
+    return (
+        [html.P(say("panel.drawn", measure=say(f"measure.{view.measure}"), verdict=verdict[0]), id="place-drawn")]
+        if verdict and verdict[0]
+        else []
+    )
 
 
 def _ratio(view: View, reader: Reader, say: Words) -> str:
@@ -99,24 +120,14 @@ def _weeks(by_week: pl.DataFrame, period: Period, say: Words) -> Any:
     by_week = by_week.filter(pl.col("week_on").is_between(last - timedelta(weeks=WEEKS - 1), last))
     chosen = by_week["week_on"].is_between(period.first_on, period.last_on)
     shown = [say("legend.masked") if masked else number(n) for n, masked in by_week.select("n", "masked").iter_rows()]
-    figure = go.Figure(
-        go.Bar(
-            x=by_week["week_on"].to_list(),
-            y=by_week["n"].to_list(),
-            marker={"color": ["#d9822b" if one else "#8fa3bd" for one in chosen], "line": {"width": 0}},
-            customdata=[[f"{week:%Y-%m-%d}", n] for week, n in zip(by_week["week_on"], shown, strict=True)],
-            hovertemplate="%{customdata[0]}<br>%{customdata[1]}<extra></extra>",
-        ),
-        layout={
-            "height": 150, "margin": {"l": 34, "r": 6, "t": 6, "b": 22}, "bargap": 0.15, "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)", "font": {"family": "inherit", "size": 11}, "dragmode": False,
-            "xaxis": {"tickformat": "%Y-%m", "fixedrange": True, "showgrid": False, "nticks": 6},
-            "yaxis": {"fixedrange": True, "rangemode": "tozero", "nticks": 4, "tickformat": ",d"},
-        },
-    )  # fmt: skip
-    graph = dcc.Graph(figure=figure, config={"displayModeBar": False, "displaylogo": False, "showTips": False}, style={"height": 150})
-    spoken: dict[str, Any] = {"aria-label": say("panel.weeks_alt")}
-    return html.Div(graph, className="cm-weeks", role="img", **spoken)
+    bars = go.Bar(
+        x=by_week["week_on"].to_list(),
+        y=by_week["n"].to_list(),
+        marker={"color": [ACCENT if one else QUIET for one in chosen], "line": {"width": 0}},
+        customdata=[[f"{week:%Y-%m-%d}", n] for week, n in zip(by_week["week_on"], shown, strict=True)],
+        hovertemplate="%{customdata[0]}<br>%{customdata[1]}<extra></extra>",
+    )
+    return chart([bars], alt=say("panel.weeks_alt"), height=150, axes={"xaxis": {"tickformat": "%Y-%m"}})
 
 
 def _categories(by_category: pl.DataFrame, reader: Reader, say: Words) -> Any:

@@ -9,12 +9,12 @@ from dash import dcc, html
 
 from cloudmap.dashboard import shapes
 from cloudmap.dashboard.badges import badges
-from cloudmap.dashboard.controls import controls
-from cloudmap.dashboard.maps import period_words
-from cloudmap.dashboard.pages import PAGES
+from cloudmap.dashboard.controls import controls, measure_choices, tab_choices
+from cloudmap.dashboard.drawing import period_words
+from cloudmap.dashboard.ground import geometry, grounds
 from cloudmap.dashboard.signin import account_link
 from cloudmap.dashboard.text import LANGUAGES, Words, words
-from cloudmap.dashboard.view import View, named_layer, offered
+from cloudmap.dashboard.view import PAGES, View, default_view, named_layer
 
 if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
@@ -40,6 +40,7 @@ def frame(children: Any = None) -> Any:
             dcc.Location(id="url", refresh=False),
             dcc.Store(id="view"),
             dcc.Store(id="panel-view"),
+            dcc.Store(id="sheet-view"),
             html.Div(children, id="shell"),
         ],
     )
@@ -56,7 +57,10 @@ def shell(view: View, reader: Reader) -> Any:
             dmc.AppShellHeader(_header(view, reader, say), className="cm-header"),
             dmc.AppShellNavbar(controls(view, reader, say), className="cm-navbar"),
             dmc.AppShellMain(
-                [html.Section(page.layout(view, reader, say), className=f"cm-page cm-page-{name}") for name, page in PAGES.items()],
+                [
+                    html.Section(_map(view, reader, say), className="cm-page cm-cloud"),
+                    html.Section(_sheet(say), className="cm-page cm-sheets"),
+                ],
                 className="cm-main",
             ),
         ],
@@ -65,6 +69,30 @@ def shell(view: View, reader: Reader) -> Any:
         navbar={"width": 300, "breakpoint": "md", "collapsed": {"mobile": True}},
         padding=0,
     )
+
+
+def _map(view: View, reader: Reader, say: Words) -> list[Any]:
+    """Build the map's container and the panel's frame; the map component and a callback fill them."""
+    narrow = html.Div(badges(reader, say), className="cm-badges-narrow")
+    back = dmc.Button(
+        say("panel.back"), id="close-place", variant="subtle", size="compact-sm", leftSection=html.Span(className="cm-icon earlier")
+    )
+    tabs = dmc.SegmentedControl(
+        id="tab", value=view.tab, data=tab_choices(view.page, say) or [{"value": "", "label": ""}], size="xs", fullWidth=True,
+        **{"aria-label": say("panel.tabs")},
+    )  # fmt: skip
+    waiting: dict[str, Any] = {"data-waiting": say("panel.waiting")}
+    panel = html.Div(id="panel", className="cm-panel-body", **waiting)
+    return [
+        html.Div(id="map", className="cm-map"),
+        html.Aside([narrow, html.Div(back, className="cm-panel-back"), html.Div(tabs, className="cm-tabs"), panel], className="cm-panel"),
+    ]
+
+
+def _sheet(say: Words) -> Any:
+    """Build the frame of the pages without a map; a callback fills it."""
+    waiting: dict[str, Any] = {"data-waiting": say("panel.waiting")}
+    return [html.Div(id="sheet", className="cm-sheet", **waiting), dcc.Store(id="sheet-done")]
 
 
 def empty_shell(lang: str) -> Any:
@@ -101,7 +129,7 @@ def _header(view: View, reader: Reader, say: Words) -> Any:
 
 def map_config(reader: Reader, say: Words) -> dict[str, Any]:
     """Tell the map component what there is: layers with the address of their geometry, periods, words, bounds."""
-    layers = reader.layers()
+    layers = grounds(reader)
     units = [layer for layer in layers if layer.kind == "unit"]
     base = units[0] if units else None
     drawn = [
@@ -111,11 +139,13 @@ def map_config(reader: Reader, say: Words) -> dict[str, Any]:
         }
         for layer in layers
     ]  # fmt: skip
-    west, south, east, north = (float(edge) for edge in reader.geometry((base or layers[0]).id).total_bounds)
+    west, south, east, north = (float(edge) for edge in geometry(reader, (base or layers[0]).id).total_bounds)
     periods = [
         {"id": one.id, "last": one.last_on.isoformat(), "weeks": one.weeks_n, "label": period_words(one, say)} for one in reader.periods()
     ]
-    own = {"title": say("title", city=say.name(reader.city.city)), "map.failed": say("map.failed"), "map.retry": say("map.retry")}
+    own = {"title": say("title", city=say.name(reader.city.city))} | {
+        f"map.{one}": say(f"map.{one}") for one in ("failed", "retry", "slow")
+    }
     return {
         "key": f"{say.language}|{reader.base_map_version}|{reader.analysed_load}",
         "lang": say.language,
@@ -126,6 +156,19 @@ def map_config(reader: Reader, say: Words) -> dict[str, Any]:
         "named": named_layer(reader),
         "bounds": [[west, south], [east, north]],
         "periods": periods,
-        "measures": offered(reader)["measure"],
+        "pages": {page: _page_config(page, reader, say) for page in PAGES},
         "worker": "/assets/map-worker.js",
+    }
+
+
+def _page_config(page: str, reader: Reader, say: Words) -> dict[str, Any]:
+    """Tell the browser what a page offers, so that a change of page keeps what both have."""
+    usual, spec = default_view(reader, page), PAGES[page]
+    return {
+        "name": say(f"nav.{page}"),
+        "map": bool(spec.measures),
+        "kinds": list(spec.kinds),
+        "measures": measure_choices(page, reader, say),
+        "tabs": tab_choices(page, say),
+        "usual": {"layer": usual.layer, "measure": usual.measure, "tab": usual.tab},
     }

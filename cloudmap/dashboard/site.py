@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,9 +12,9 @@ from dash import Dash, Input, Output, State, no_update
 from flask import request
 
 from cloudmap.dashboard.browser import in_browser
+from cloudmap.dashboard.filling import SHEETS, register_content
 from cloudmap.dashboard.guard import Gate, protect
 from cloudmap.dashboard.maps import Maps, addresses
-from cloudmap.dashboard.pages import PAGES
 from cloudmap.dashboard.shell import empty_shell, frame, shell
 from cloudmap.dashboard.text import DEFAULT, LANGUAGES, words
 from cloudmap.dashboard.view import View, read_view
@@ -36,6 +37,7 @@ CONTROLS: Final = (
     ("scheme", "n_clicks"),
     ("page", "value"),
     ("close-place", "n_clicks"),
+    ("tab", "value"),
 )
 """What writes the address, in the order of ``write`` in ``web/src/main.js``."""
 
@@ -97,8 +99,7 @@ def make_app(source: Reader | Callable[[], Reader], gate: Gate | None = None) ->
     )
     app.layout = frame()
     _register_address(app, current)
-    for page in PAGES.values():
-        page.register(app, current)
+    register_content(app, current)
     Maps(current).register(app.server)
     protect(app, gate)
     return app
@@ -129,8 +130,16 @@ def _register_address(app: Dash, current: Callable[[], Reader]) -> None:
 
 
 def view_data(view: View, reader: Reader, search: str) -> dict[str, Any]:
-    """Write a checked view for the browser: its fields, what the map fetches, and what the panel shows."""
-    fields = {name: getattr(view, name) for name in ("page", "layer", "measure", "category", "period", "place", "lang", "scheme")}
-    panel = {name: fields[name] for name in ("layer", "measure", "category", "period", "place", "lang")}
+    """Write a checked view for the browser: its fields, what the map fetches, and what panel or sheet shows."""
+    sent = {one.name: getattr(view, one.name) for one in fields(view)}
     load = f"{reader.analysed_load}|{reader.base_map_version}"
-    return fields | {"shown": list(view.shown), "asked": search, "load": load, "map": addresses(view, reader), "panel": panel}
+    content = {name: sent[name] for name in ("page", "tab", "layer", "measure", "category", "period", "place", "lang")}
+    sheet = {name: sent[name] for name in ("page", "lang", *SHEETS.get(view.page, ()))} | {"load": load}
+    return sent | {
+        "shown": list(view.shown),
+        "asked": search,
+        "load": load,
+        "map": addresses(view, reader),
+        "panel": content,
+        "sheet": sheet,
+    }

@@ -12,7 +12,7 @@ from cloudmap.errors import StoreError
 _LINK: Final = re.compile(r'(?:src|href)="(/[^"]+)"')
 
 
-def visit(port: int, *, host: str = "127.0.0.1", timeout_s: float = 120.0) -> list[str]:
+def visit(port: int, *, host: str = "127.0.0.1", timeout_s: float = 300.0) -> list[str]:
     """Request the page, each static file, and each map resource: geometry of every layer, values of every coloured one.
 
     Parameters
@@ -54,15 +54,21 @@ def visit(port: int, *, host: str = "127.0.0.1", timeout_s: float = 120.0) -> li
         view, config = _first_view(get)
         for layer in config["layers"]:
             get(layer["url"])
-        for layer in config["layers"]:
-            if layer["kind"] in ("unit", "cell"):
-                for measure in config["measures"]:
-                    query = f"layer={layer['id']}&measure={measure}&category={view['category']}&period={view['period']}&lang={view['lang']}"
-                    get(f"/map/values?{query}")
-                get(f"/map/numbers?{query}")
+        for layer_id, measure in _maps(config):
+            query = f"layer={layer_id}&measure={measure}&category={view['category']}&period={view['period']}&lang={view['lang']}"
+            get(f"/map/values?{query}")
+            get(f"/map/numbers?{query}")
     finally:
         connection.close()
     return visited
+
+
+def _maps(config: dict[str, Any]) -> list[tuple[str, str]]:
+    """Pair layers with measures: the first page's on every layer that it colours, those of the others on their usual layer."""
+    first, *others = (page for page in config["pages"].values() if page["map"])
+    coloured = [layer["id"] for layer in config["layers"] if layer["kind"] in first["kinds"]]
+    every = [(layer, measure["value"]) for layer in coloured for measure in first["measures"]]
+    return every + [(page["usual"]["layer"], measure["value"]) for page in others for measure in page["measures"]]
 
 
 def _first_view(get: Any) -> tuple[dict[str, Any], dict[str, Any]]:

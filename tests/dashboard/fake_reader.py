@@ -15,10 +15,12 @@ import polars as pl
 import shapely
 
 from cloudmap.access.views import ALL, Category, MatterView, PlaceLayer, PlaceView
+from cloudmap.analytics.emerging import CLASSES
 from cloudmap.analytics.periods import Period, lattice
 from cloudmap.analytics.result import Result
 from cloudmap.city import City, CitySection, Source
 from cloudmap.errors import AccessError, AnalysisError
+from tests.dashboard.fake_statistics import FAKE_STATISTICS, FAKE_WHOLE
 
 CENTRE = (28.58, 121.37)
 RINGS = {8: 12, 9: 33, 10: 87}
@@ -168,7 +170,7 @@ class FakeReader:
     def values(self, layer_id: str, category: str, period_id: str, measure: str) -> Result:
         self.asked.append((layer_id, category, period_id, measure))
         chosen = self._categories[category]
-        if measure == "hotspot" and chosen.restricted:
+        if measure not in ("count", "ratio") and chosen.restricted:
             raise AccessError(f"category {category} is restricted")
         if measure != "count" and not chosen.scored:
             raise AnalysisError(f"category {category} is counted, never scored")
@@ -183,6 +185,8 @@ class FakeReader:
             table = table.with_columns(expected=pl.Series(expected)).with_columns(
                 value=pl.when(pl.col("expected") >= 1).then(pl.col("n") / pl.col("expected"))
             )
+        elif measure in ("emerging", "scan", "silent", "risk"):
+            table = getattr(self, f"_{measure}")(table)
         else:
             hot = table["n"] >= (table["n"].quantile(0.97) or 0)
             hot = hot & (table["n"] > 0)
@@ -206,6 +210,60 @@ class FakeReader:
         caveats += ["points_only"] if layer_id.startswith("cell") else []
         caveats += ["schematic"] if self.city.city.schematic else []
         return Result(measure, {}, table, "made up", tuple(caveats), {})
+
+    def _emerging(self, table: pl.DataFrame) -> pl.DataFrame:
+        order = table["n"].rank("ordinal", descending=True).to_numpy()
+        names = [CLASSES[int(at) - 1] if at <= len(CLASSES) else "not_enough_data" if at % 11 == 0 else "no_pattern" for at in order]
+        hot = [12 if one.endswith("_hot") else 0 for one in names]
+        cold = [9 if one.endswith("_cold") else 0 for one in names]
+        return table.with_columns(
+            value=pl.Series([float(one) for one in hot]), hot_steps_n=pl.Series(hot), cold_steps_n=pl.Series(cold), steps_n=pl.lit(13),
+            trend=pl.lit(0), trend_z=pl.lit(0.3), p=pl.lit(0.2), q=pl.lit(0.5), **{"class": pl.Series(names)},
+        )  # fmt: skip
+
+    def _scan(self, table: pl.DataFrame) -> pl.DataFrame:
+        order = table["n"].rank("ordinal", descending=True).to_numpy()
+        rank = [min(int(at) // 8 + 1, 5) if at <= 40 else None for at in order]
+        value = pl.Series([None if one is None else float(one) for one in rank], dtype=pl.Float64)
+        return table.with_columns(
+            value=value, ratio=pl.when(value.is_not_null()).then(2.4), p=pl.when(value.is_not_null()).then(0.004),
+            **{"class": pl.when(value.is_not_null()).then(pl.lit("cluster")).otherwise(pl.lit("no_cluster"))},
+        )  # fmt: skip
+
+    def _silent(self, table: pl.DataFrame) -> pl.DataFrame:
+        low = table["n"] == 0
+        at = pl.int_range(table.height, eager=True)
+        named = pl.when(low & (at % 5 == 0)).then(pl.lit("silent")).when(low & (at % 5 == 1)).then(pl.lit("never_reported"))
+        named = named.when(low).then(pl.lit("not_enough_data")).otherwise(pl.lit("reporting"))
+        return table.with_columns(
+            value=4.2 - pl.col("n"), expected=pl.lit(4.2), p=pl.lit(0.01), q=pl.lit(0.03), last_report_on=pl.lit(date(2018, 3, 5)),
+            **{"class": named},
+        )  # fmt: skip
+
+    def _risk(self, table: pl.DataFrame) -> pl.DataFrame:
+        mean = float(table["n"].mean() or 1) or 1.0
+        ratio = table["n"] / mean
+        at = pl.int_range(table.height, eager=True)
+        named = (
+            pl.when(at % 23 == 0).then(pl.lit("not_enough_data")).when(ratio > 2.5).then(pl.lit("above_2")).otherwise(pl.lit("ordinary"))
+        )
+        return table.with_columns(
+            value=pl.when(at % 23 != 0).then(ratio), ratio=ratio, expected_n=pl.col("n") / 13, lower_n=pl.lit(0), upper_n=pl.col("n") // 6,
+            p_above_2=(ratio / 4).clip(0, 1), burden=pl.col("n") * 1.7, **{"class": named},
+        )  # fmt: skip
+
+    def statistic(self, name: str, *, layer: str | None = None, category: str = ALL, period: str | None = None) -> Result:
+        self.asked.append(("statistic", name, category))
+        chosen = self._categories[category]
+        if name in FAKE_WHOLE:
+            return FAKE_WHOLE[name](self)
+        if chosen.restricted:
+            raise AccessError(f"category {category} is restricted")
+        if not chosen.scored:
+            raise AnalysisError(f"category {category} is counted, never scored")
+        if name in ("emerging", "silent", "risk"):
+            return self.values(layer or "cell_9", category, period or self.default_period.id, name)
+        return FAKE_STATISTICS[name](self, layer, category)
 
     def place(self, layer_id: str, place: str, period_id: str, category: str = ALL) -> PlaceView:
         shapes = self.geometry(layer_id).set_index("place")

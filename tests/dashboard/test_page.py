@@ -123,14 +123,14 @@ def test_the_overview_closes_and_its_rows_lead_to_places(visitor: Visitor, reade
 
 def test_the_ledger_is_one_click_away_and_adds_up(visitor: Visitor, reader: Any) -> None:
     visitor.open()
-    visitor.press("#page label:has-text('台账')")
+    visitor.press("#page label:has-text('数据')")
     text = visitor.page.locator(".cm-ledger-table").inner_text()
     for entry in reader.ledger():
         assert entry["file"] in text
         assert number(entry["lines"]) in text
         assert sum(entry["classes"].values()) == entry["lines"]
     assert ZH("ledger.equal") in text
-    visitor.press("#page label:has-text('云图')")
+    visitor.press("#page label:has-text('态势')")
     compare(visitor, reader)
 
 

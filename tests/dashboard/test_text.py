@@ -12,7 +12,7 @@ from cloudmap.ingest.times import RULES
 from cloudmap.schema import LEDGER_CLASSES, POSITIONS, REPAIRS, STATES
 
 ROOT = Path(cloudmap.dashboard.__file__).parent
-PLAIN_IN_CHINESE = {"H3", "q", "cloudmap", "load", "analyse", "export", "time", "format", "English"}
+PLAIN_IN_CHINESE = {"H3", "q", "p", "water", "cloudmap", "load", "analyse", "export", "time", "format", "English"}
 
 
 def gaps(text: str) -> set[str]:

@@ -18,7 +18,7 @@ def test_a_bare_address_shows_cells_and_the_last_four_weeks() -> None:
 
 
 def test_an_address_holds_the_whole_view() -> None:
-    view = View("ledger", "unit_street", "hotspot", "AP01", "2018-W30", "st004", ("unit_grid",), "en", "dark")
+    view = View("hotspots", "alarms", "unit_street", "emerging", "AP01", "2018-W30", "st004", ("unit_grid",), "en", "dark")
     assert read_view(view.query(), READER) == view
 
 

@@ -1,5 +1,5 @@
 // What stands on the map: title, legend, message, hover card. Every word arrives as text and is set as text, never as HTML.
-import { colours, GROUND, scheme } from "./palette.js";
+import { paints, patternUrl } from "./palette.js";
 
 /** Width of the map, in pixels, from which the legend stands open beside the city. */
 export const ROOM_FOR_LEGEND = 660;
@@ -28,11 +28,15 @@ export class Chrome {
     container.append(this.title, this.legend, this.message, this.card, this.cross, this.bar);
   }
 
+  /** Show that work goes on; work that takes long is said in words. */
   busy(on) {
     this.bar.classList.toggle("on", on);
+    clearTimeout(this.slow);
+    if (on) this.slow = setTimeout(() => this.say(this.words["map.slow"]), 2500);
   }
 
   say(text, retry) {
+    clearTimeout(this.slow);
     this.message.replaceChildren();
     this.message.hidden = !text;
     if (!text) return;
@@ -53,18 +57,17 @@ export class Chrome {
 
   drawLegend(values) {
     this.values = values;
-    const { legend, palette } = values;
+    const { legend, styles } = values;
     const summary = element("summary", "", legend.title);
     const table = element("table");
     table.append(element("caption", "", `${legend.period} · ${legend.unit}`));
-    const paint = colours(palette, legend.classes, scheme());
+    const paint = paints(styles);
     for (const row of legend.rows) {
       const line = element("tr");
       const swatch = element("td", "swatch");
-      const box = element("i", row.code === 1 ? "hatched" : "");
-      box.style.backgroundColor = paint[row.code];
-      if (row.code === 0) box.classList.add("empty");
-      box.style.setProperty("--hatch", GROUND[scheme()].hatch);
+      const box = element("i", row.code === 0 ? "empty" : "");
+      box.style.backgroundColor = paint[row.code].colour;
+      if (paint[row.code].pattern) box.style.backgroundImage = patternUrl(paint[row.code].pattern);
       swatch.append(box);
       line.dataset.code = row.code;
       line.append(swatch, element("th", "", row.label), element("td", "n", row.places));

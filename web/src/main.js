@@ -2,10 +2,11 @@
 // is shown and put into the controls again.
 import { CloudMap } from "./map.js";
 
-const FIELDS = ["page", "layer", "measure", "category", "period", "place", "shown", "lang", "scheme"];
+const FIELDS = ["page", "tab", "layer", "measure", "category", "period", "place", "shown", "lang", "scheme"];
 
 let current = null;
 let lastPanel = "";
+let lastSheet = "";
 
 const { dash_clientside: dash = {} } = window;
 window.dash_clientside = dash;
@@ -51,20 +52,35 @@ function mapFor(config) {
 function mirror(view, config) {
   const weeks = config.periods.find((period) => period.id === view.period)?.weeks;
   const options = periodsOf(config, weeks).map((period) => ({ value: period.id, label: period.label }));
+  const { measures, tabs } = config.pages[view.page];
+  set("page", { value: view.page });
   set("layer", { value: view.layer });
-  set("measure", { value: view.measure });
+  set("measure", { data: measures, value: view.measure });
+  if (tabs.length) set("tab", { data: tabs, value: view.tab });
   set("category", { value: view.category });
   set("span", { value: String(weeks) });
   set("period", { data: options, value: view.period });
   set("shown", { value: view.shown });
 }
 
+/** Another page, with what it has in common with the one before. */
+function turnTo(page, view, config) {
+  const { kinds, measures, map, tabs, usual } = config.pages[page];
+  const next = { ...view, page, tab: usual.tab };
+  if (!map) return next;
+  const layer = config.layers.find((one) => one.id === view.layer);
+  if (!kinds.includes(layer?.kind)) Object.assign(next, { layer: usual.layer, place: "" });
+  if (!measures.some((one) => one.value === view.measure)) next.measure = usual.measure;
+  if (tabs.some((one) => one.value === view.tab)) next.tab = view.tab;
+  return next;
+}
+
 dash.cloudmap = {
   /** Controls to address. */
-  write(layer, measure, category, span, period, shown, picked, earlier, later, lang, scheme, page, close, view, config) {
+  write(layer, measure, category, span, period, shown, picked, earlier, later, lang, scheme, page, close, tab, view, config) {
     const by = triggered();
     if (!view || !config || by.length === 0) return unchanged();
-    const next = { ...view };
+    let next = { ...view };
     const dark = document.documentElement.getAttribute("data-mantine-color-scheme") === "dark";
     for (const id of by) {
       if (id === "layer" && layer && layer !== view.layer) Object.assign(next, { layer, place: "" });
@@ -79,7 +95,8 @@ dash.cloudmap = {
       if (id === "later" && later) next.period = step(config, view.period, 1);
       if (id === "lang" && lang) next.lang = lang;
       if (id === "scheme" && scheme) next.scheme = dark ? "light" : "dark";
-      if (id === "page" && page) next.page = page;
+      if (id === "page" && page && page !== view.page) next = turnTo(page, next, config);
+      if (id === "tab" && tab && config.pages[view.page].tabs.some((one) => one.value === tab)) next.tab = tab;
     }
     return search(next) === search(view) ? unchanged() : search(next);
   },
@@ -89,12 +106,18 @@ dash.cloudmap = {
     if (!view || !config || view.lang !== config.lang) return unchanged();
     document.documentElement.lang = view.lang;
     document.title = config.words.title;
-    document.body.dataset.page = view.page;
-    document.body.dataset.place = view.place ? "1" : "";
+    const page = config.pages[view.page];
+    Object.assign(document.body.dataset, { page: view.page, map: page.map ? "1" : "", tabs: page.tabs.length ? "1" : "", kinds: page.kinds.join(" "), place: view.place ? "1" : "" });
     if (view.asked === window.location.search) mirror(view, config);
     // A hidden map has no size to fit the city into, and a hidden table no width.
-    if (view.page !== "cloud") {
-      document.documentElement.dataset.ready = view.page;
+    if (!page.map) {
+      const sheet = JSON.stringify(view.sheet);
+      if (sheet === lastSheet && document.getElementById("sheet")?.childElementCount) document.documentElement.dataset.ready = sheet;
+      else {
+        lastSheet = sheet;
+        delete document.documentElement.dataset.ready;
+        set("sheet-view", { data: view.sheet });
+      }
       return unchanged();
     }
     const map = mapFor(config);
@@ -107,6 +130,12 @@ dash.cloudmap = {
     if (panel === lastPanel) return unchanged();
     lastPanel = panel;
     return view.panel;
+  },
+
+  /** The content of a page without a map stands. */
+  sheetDone(done) {
+    if (done && JSON.stringify(done) === lastSheet && !document.body.dataset.map) requestAnimationFrame(() => { document.documentElement.dataset.ready = lastSheet; });
+    return "false";
   },
 
   scheme: (view) => view?.scheme || unchanged(),

@@ -2,7 +2,11 @@
 import * as maplibregl from "maplibre-gl";
 import { Chrome, ROOM_FOR_LEGEND } from "./chrome.js";
 import { bytes, decode, none } from "./shapes.js";
+import { PATTERNS } from "./palette.js";
 import * as style from "./style.js";
+
+const VALUE_PARTS = ["fill", "edge", "line"];
+const PATTERN_PARTS = Object.keys(PATTERNS).map((name) => `pattern-${name}`);
 
 const root = document.documentElement;
 
@@ -59,7 +63,7 @@ export class CloudMap {
   }
 
   prepare() {
-    this.map.addImage("hatch", style.hatchImage());
+    style.addPatterns(this.map);
     for (const id of ["hover", "picked"]) this.map.addSource(id, { type: "geojson", data: none });
     for (const layer of style.markLayers()) this.map.addLayer(layer, "slot-marks");
     this.rescheme();
@@ -89,7 +93,7 @@ export class CloudMap {
         const decoded = decode(packed);
         const cells = this.layers.get(id).kind === "cell";
         this.map.addSource(`src-${id}`, { type: "geojson", data: decoded.shapes, tolerance: cells ? 0 : 0.2, buffer: cells ? 8 : 64, maxzoom: cells ? 12 : 14 });
-        this.map.addSource(`lab-${id}`, { type: "geojson", data: decoded.labels });
+        if (this.layers.get(id).kind !== "cell") this.map.addSource(`lab-${id}`, { type: "geojson", data: decoded.labels });
         return decoded;
       }).catch((error) => {
         this.geometry.delete(id);
@@ -108,7 +112,8 @@ export class CloudMap {
     this.chrome.busy(true);
     this.chrome.hideCard();
     try {
-      const wanted = view.shown.filter((id) => this.layers.has(id));
+      const reaches = this.layers.get(view.layer).kind === "water";
+      const wanted = view.shown.filter((id) => this.layers.has(id) && !(reaches && this.layers.get(id).kind === "water"));
       const base = this.config.base;
       await this.loaded;
       const [values] = await Promise.all([getJson(view.values), ...[view.layer, base, ...wanted].filter(Boolean).map((id) => this.need(id))]);
@@ -151,9 +156,9 @@ export class CloudMap {
   }
 
   colour(id, values) {
-    const cells = this.layers.get(id).kind === "cell";
-    if (!this.map.getLayer(`fill-${id}`)) for (const layer of style.valueLayers(id, cells)) this.map.addLayer(layer, "slot-fill");
-    for (const other of this.painted.keys()) this.toggle(["fill", "hatch", "edge"].map((part) => `${part}-${other}`), other === id);
+    const { kind } = this.layers.get(id);
+    if (!this.map.getLayer(`fill-${id}`)) for (const layer of style.valueLayers(id, kind)) this.map.addLayer(layer, "slot-fill");
+    for (const other of this.painted.keys()) if (other !== id) this.toggle([...VALUE_PARTS, ...PATTERN_PARTS].map((part) => `${part}-${other}`), false);
     const codes = bytes(values.codes);
     const before = this.painted.get(id)?.codes ?? new Uint8Array(codes.length);
     const started = performance.now();
@@ -161,14 +166,24 @@ export class CloudMap {
     for (let i = 0; i < codes.length; i += 1) {
       if (codes[i] !== before[i]) this.map.setFeatureState({ source, id: i }, { c: codes[i] });
     }
-    this.map.setPaintProperty(`fill-${id}`, "fill-color", style.fillColour(values.palette, values.legend.classes));
-    const masked = [];
-    codes.forEach((code, i) => code === 1 && masked.push(i));
-    const mark = masked.join();
-    if (mark !== (this.painted.get(id)?.mark ?? "")) this.map.setFilter(`hatch-${id}`, ["in", ["id"], ["literal", masked]]);
-    this.toggle(["fill", "hatch", "edge"].map((part) => `${part}-${id}`), true);
-    this.painted.set(id, { codes, mark });
+    this.painted.set(id, { codes });
+    this.paint(id, values.styles);
+    this.toggle(VALUE_PARTS.map((part) => `${part}-${id}`), true);
     this.map.once("idle", () => { root.dataset.recolourMs = Math.round(performance.now() - started); });
+  }
+
+  /** Give a layer its colours and patterns, which follow the classes through the state of each place. */
+  paint(id, styles) {
+    const colour = style.fillColour(styles);
+    this.map.setPaintProperty(`fill-${id}`, "fill-color", colour);
+    if (this.map.getLayer(`line-${id}`)) this.map.setPaintProperty(`line-${id}`, "line-color", colour);
+    const needed = style.patternsOf(styles, this.painted.get(id).codes);
+    for (const name of Object.keys(PATTERNS)) {
+      const layer = `pattern-${name}-${id}`;
+      if (needed.has(name) && !this.map.getLayer(layer)) this.map.addLayer(style.patternLayer(id, name), `edge-${id}`);
+      if (needed.has(name)) this.map.setPaintProperty(layer, "fill-opacity", style.patternOpacity(styles, name));
+      this.toggle([layer], needed.has(name));
+    }
   }
 
   toggle(ids, visible) {
@@ -224,13 +239,17 @@ export class CloudMap {
     if (!numbers) return [];
     if (this.painted.get(this.view.layer).codes[id] === 1) return [numbers.masked];
     const shown = (value) => (typeof value === "number" ? value.toLocaleString(this.config.lang) : value ?? "—");
-    return numbers.lines.map((line) => line.replace(/\{(\w+)\}/g, (_, name) => shown(numbers.columns[name][id])));
+    const known = (line) => [...line.matchAll(/\{(\w+)\}/g)].every(([, name]) => (numbers.columns[name]?.[id] ?? null) !== null);
+    return numbers.lines.filter(known).map((line) => line.replace(/\{(\w+)\}/g, (_, name) => shown(numbers.columns[name][id])));
   }
 
   under(point) {
     const layer = this.view && `fill-${this.view.layer}`;
     if (!layer || !this.map.getLayer(layer)) return null;
-    return this.map.queryRenderedFeatures(point, { layers: [layer] })[0]?.id ?? null;
+    const line = `line-${this.view.layer}`;
+    if (!this.map.getLayer(line)) return this.map.queryRenderedFeatures(point, { layers: [layer] })[0]?.id ?? null;
+    const near = [[point.x - 5, point.y - 5], [point.x + 5, point.y + 5]];
+    return this.map.queryRenderedFeatures(near, { layers: [line, layer] })[0]?.id ?? null;
   }
 
   async pick(point) {
@@ -242,7 +261,7 @@ export class CloudMap {
   async rescheme() {
     style.repaint(this.map);
     if (!this.values) return;
-    this.map.setPaintProperty(`fill-${this.view.layer}`, "fill-color", style.fillColour(this.values.palette, this.values.legend.classes));
+    this.paint(this.view.layer, this.values.styles);
     this.chrome.drawLegend(this.values);
   }
 
@@ -252,7 +271,7 @@ export class CloudMap {
     const id = ground.index.get(place);
     if (id === undefined) return;
     const bounds = new maplibregl.LngLatBounds();
-    for (const polygon of ground.features[id].geometry.coordinates) for (const point of polygon[0]) bounds.extend(point);
+    for (const point of ground.features[id].geometry.coordinates.flat(ground.features[id].geometry.type === "MultiPolygon" ? 2 : 1)) bounds.extend(point);
     this.moved = true;
     if (!this.map.getBounds().contains(bounds.getCenter())) this.map.easeTo({ center: bounds.getCenter(), duration: 400 });
   }

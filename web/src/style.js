@@ -1,5 +1,5 @@
 // Layers of the map and how they are painted, from the ground up. `slot-…` layers draw nothing; they mark heights to insert below.
-import { colours, GROUND, scheme } from "./palette.js";
+import { GROUND, paints, PATTERNS, patternImage, scheme } from "./palette.js";
 
 const FONT = ["Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "Source Han Sans SC", "sans-serif"];
 const WIDTH = { district: 2.6, street: 1.8, community: 1.1, village: 1.1, grid: 0.8, microgrid: 0.5 };
@@ -17,30 +17,44 @@ export function emptyStyle() {
   };
 }
 
-export const hatchImage = (mode = scheme()) => {
-  const size = 8;
-  const data = new Uint8Array(size * size * 4);
-  const [r, g, b] = [1, 3, 5].map((at) => parseInt(GROUND[mode].hatch.slice(at, at + 2), 16));
-  for (let y = 0; y < size; y += 1) {
-    for (let x = 0; x < size; x += 1) {
-      if ((x + y) % size < 2) data.set([r, g, b, 230], (y * size + x) * 4);
-    }
-  }
-  return { width: size, height: size, data };
-};
+const byCode = (rows, pick, otherwise) => ["match", ["coalesce", ["feature-state", "c"], 0], ...rows.flatMap((row, code) => (code ? [code, pick(row, code)] : [])), otherwise];
 
-export function fillColour(palette, classes) {
-  const paint = colours(palette, classes);
-  return ["match", ["coalesce", ["feature-state", "c"], 0], ...paint.slice(1).flatMap((colour, step) => [step + 1, colour]), paint[0]];
+export const fillColour = (styles) => byCode(paints(styles), (row) => row.colour, paints(styles)[0].colour);
+
+/** The patterns that a map needs, and how much each shows at a place. */
+export const patternsOf = (styles, codes) => {
+  const met = new Set(codes);
+  return new Set(paints(styles).filter((row, code) => row.pattern && met.has(code)).map((row) => row.pattern));
+};
+export const patternOpacity = (styles, name) => byCode(paints(styles), (row) => (row.pattern === name ? 0.85 : 0), 0);
+
+export function addPatterns(map) {
+  for (const name of Object.keys(PATTERNS)) {
+    if (map.hasImage(name)) map.updateImage(name, patternImage(name));
+    else map.addImage(name, patternImage(name));
+  }
 }
 
 export const landLayer = (source) => ({ id: "land", type: "fill", source, paint: { "fill-color": GROUND[scheme()].land } });
 
-export function valueLayers(id, cells) {
+const polygons = ["in", ["geometry-type"], ["literal", ["Polygon", "MultiPolygon"]]];
+const VALUE_WIDTH = ["interpolate", ["linear"], ["zoom"], 9, 3, 12, 6, 15, 12];
+
+/** Layers that paint the values of places: areas, or lines with a casing for reaches. */
+export function valueLayers(id, kind) {
   const source = `src-${id}`;
+  const cells = kind === "cell";
+  const fill = { id: `fill-${id}`, type: "fill", source, filter: polygons, paint: { "fill-opacity": 0.9, "fill-antialias": !cells } };
+  if (kind === "water") {
+    const round = { "line-cap": "round", "line-join": "round" };
+    return [
+      fill,
+      { id: `edge-${id}`, type: "line", source, layout: round, paint: { "line-color": GROUND[scheme()].outline, "line-width": ["interpolate", ["linear"], ["zoom"], 9, 4.5, 12, 8, 15, 14.5], "line-opacity": 0.75 } },
+      { id: `line-${id}`, type: "line", source, layout: round, paint: { "line-width": VALUE_WIDTH } },
+    ];
+  }
   return [
-    { id: `fill-${id}`, type: "fill", source, paint: { "fill-opacity": 0.9, "fill-antialias": !cells } },
-    { id: `hatch-${id}`, type: "fill", source, filter: ["in", ["id"], ["literal", []]], paint: { "fill-pattern": "hatch", "fill-opacity": 0.8 } },
+    fill,
     {
       id: `edge-${id}`, type: "line", source,
       paint: {
@@ -52,11 +66,13 @@ export function valueLayers(id, cells) {
   ];
 }
 
+export const patternLayer = (id, name) => ({ id: `pattern-${name}-${id}`, type: "fill", source: `src-${id}`, filter: polygons, paint: { "fill-pattern": name, "fill-opacity": 0 } });
+
 function waterLayers(id) {
   const ground = GROUND[scheme()];
   const source = `src-${id}`;
   return [
-    { id: `context-${id}-fill`, type: "fill", source, filter: ["in", ["geometry-type"], ["literal", ["Polygon", "MultiPolygon"]]], paint: { "fill-color": ground.waterFill, "fill-opacity": 0.75 } },
+    { id: `context-${id}-fill`, type: "fill", source, filter: polygons, paint: { "fill-color": ground.waterFill, "fill-opacity": 0.75 } },
     {
       id: `context-${id}-line`, type: "line", source, layout: { "line-cap": "round", "line-join": "round" },
       paint: { "line-color": ground.water, "line-opacity": 0.85, "line-width": ["interpolate", ["linear"], ["zoom"], 9, 0.5, 12, 1.4, 15, 3.5] },
@@ -133,7 +149,8 @@ export function repaint(map) {
   set("picked", "line-color", ground.picked);
   set("picked-casing", "line-color", ground.halo);
   for (const { id } of map.getStyle().layers) {
-    if (id.startsWith("edge-")) set(id, "line-color", ground.edge);
+    if (id.startsWith("edge-water")) set(id, "line-color", ground.outline);
+    else if (id.startsWith("edge-")) set(id, "line-color", ground.edge);
     else if (id.startsWith("label-")) {
       set(id, "text-color", ground.label);
       set(id, "text-halo-color", ground.halo);
@@ -148,5 +165,5 @@ export function repaint(map) {
     } else if (id.startsWith("context-overlay")) set(id, "line-color", ground.overlay);
     else if (id.startsWith("context-")) set(id, "line-color", ground.outline);
   }
-  if (map.hasImage("hatch")) map.updateImage("hatch", hatchImage());
+  addPatterns(map);
 }

@@ -1,11 +1,11 @@
-"""The pages, each with its layout and its callbacks, registered by name."""
+"""The pages, registered by name: what `view.PAGES` offers, built by the modules here."""
 
 from __future__ import annotations
 
 from types import ModuleType
 from typing import Final
 
-from cloudmap.dashboard.pages import cloud, ledger
+from cloudmap.dashboard.pages import cloud, hotspots, quality, water
 
-PAGES: Final[dict[str, ModuleType]] = {"cloud": cloud, "ledger": ledger}
-"""Name in the address to module with ``layout(view, reader, say)`` and ``register(app, current)``."""
+PAGES: Final[dict[str, ModuleType]] = {"cloud": cloud, "hotspots": hotspots, "water": water, "quality": quality}
+"""Name in the address to module with ``content(view, reader, say)``: the panel beside the map, or the whole page where it has no map."""

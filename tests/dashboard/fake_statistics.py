@@ -1,0 +1,194 @@
+"""Made-up statistics in the shape that the reader promises: every table with the columns that a page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from cloudmap.analytics.result import Result
+
+Make = Callable[..., Result]
+
+
+def _result(method: str, table: pl.DataFrame, *caveats: str, **parameters: Any) -> Result:
+    masked = table if "masked" in table.columns else table.with_columns(masked=pl.lit(value=False))
+    return Result(method, parameters, masked, "made up", caveats or ("reported_not_people",), {})
+
+
+def effort(reader: Any) -> Result:
+    rng = np.random.default_rng(3)
+    rows: list[dict[str, Any]] = []
+    for at, source in enumerate(("ALL", "app", "hotline")):
+        for week in range(120):
+            n = int(rng.poisson(40 if week < 60 else 900) / (at + 1)) + 1
+            rows.append(
+                {
+                    "source_id": source,
+                    "week_on": date(2016, 5, 2) + timedelta(weeks=week),
+                    "reports_n": n,
+                    "active_reporters_n": n // 6 + 1,
+                    "resident_n": n // 3,
+                    "staff_n": n - n // 3,
+                    "lag_median_h": 5.0,
+                    "lag_p90_h": 60.0,
+                }
+            )
+    return _result("effort", pl.DataFrame(rows), masked_weeks_n=2)
+
+
+def completeness(reader: Any) -> Result:
+    rows = [
+        {"source_id": source, "weeks_since": k, "arrived_share": 1 - 0.5 * 0.4**k, "reports_n": 900}
+        for source in ("app", "hotline")
+        for k in range(13)
+    ]
+    return _result("completeness", pl.DataFrame(rows))
+
+
+def regimes(reader: Any) -> Result:
+    launch = date(2017, 6, 26)
+    rows = [
+        ("ALL", date(2016, 5, 2), launch - timedelta(weeks=1), 40.0, None, None, "first", None),
+        ("ALL", launch, None, 900.0, 22.5, 18.0, "declared", "民情通上线"),
+        ("hotline", launch + timedelta(weeks=20), None, 300.0, 1.9, 1.4, "detected", None),
+    ]
+    columns = ["source_id", "first_week_on", "last_week_on", "reports_per_week", "fold", "reporters_fold", "kind", "name"]
+    return _result("regimes", pl.DataFrame(rows, schema=columns, orient="row"))
+
+
+def scan(reader: Any, layer: str | None, category: str) -> Result:
+    places = reader.counts(layer or "cell_9", category, reader.default_period.id).sort("n", descending=True)["place"].to_list()
+    rows = [
+        {
+            "cluster_n": rank + 1,
+            "centre": places[rank * 8],
+            "x_m": 0.0,
+            "y_m": 0.0,
+            "radius_m": 650.0 + 90 * rank,
+            "places": places[rank * 8 : rank * 8 + 8],
+            "places_n": 8,
+            "first_week_on": date(2018, 7, 2),
+            "last_week_on": date(2018, 8, 20),
+            "n": 90 - 9 * rank,
+            "expected": 37.4,
+            "ratio": 2.4,
+            "llr": 20.0 - rank,
+            "p": 0.001 * (rank + 1),
+            "p_gumbel": 0.0007,
+            "class": "significant" if rank < 5 else "not_significant",
+        }
+        for rank in range(6)
+    ]
+    return _result("scan", pl.DataFrame(rows), "reported_not_people", "family_one_map", replicates=999, threshold=0.05)
+
+
+def power(reader: Any, layer: str | None, category: str) -> Result:
+    rows = [
+        {"weeks_n": weeks, "risk": risk, "found_share": min(1.0, 0.04 * risk * weeks**0.5)}
+        for weeks in (1, 4, 13)
+        for risk in (2.0, 3.0, 5.0, 10.0)
+    ]
+    return _result("power", pl.DataFrame(rows))
+
+
+def near_repeat(reader: Any, layer: str | None, category: str) -> Result:
+    rows = [
+        {
+            "distance_from_m": near,
+            "distance_to_m": far,
+            "days_from": first,
+            "days_to": last,
+            "observed_n": 40,
+            "expected_n": 20.0 + first + near / 50,
+            "ratio": 40 / (20.0 + first + near / 50),
+            "p": 0.001 if first < 7 and near < 250 else 0.4,
+        }
+        for near, far in ((0.0, 100.0), (100.0, 250.0), (250.0, 500.0))
+        for first, last in ((0.0, 3.0), (3.0, 7.0), (7.0, 14.0), (14.0, 28.0))
+    ]
+    return _result("near-repeat", pl.DataFrame(rows))
+
+
+def alarms(reader: Any, layer: str | None, category: str) -> Result:
+    rows = [
+        {
+            "place": f"st{place:03d}",
+            "category_code": group,
+            "week_on": date(2018, 8, 20),
+            "n": 31 + place,
+            "upper": 24.5,
+            "expected": 15.2,
+            "method": "ears_c2" if place % 2 else "farrington_flexible",
+            "class": "alarm" if (place + len(group)) % 4 == 0 else "not_enough_data" if place == 1 else "none",
+        }
+        for place in range(9)
+        for group in ("DS", "EV", "FC")
+    ]
+    return _result("alarms", pl.DataFrame(rows), layer="unit_street")
+
+
+def near_water(reader: Any, layer: str | None, category: str) -> Result:
+    rows = [
+        {
+            "place": f"R{k}",
+            "name": f"{k}号河",
+            "kind": "river",
+            "length_m": 21_000.0,
+            "n": 20 + 30 * k,
+            "per_km": (20 + 30 * k) / 21,
+            "lower": k * 1.1,
+            "upper": k * 1.7 + 1.5,
+            "ratio": (20 + 30 * k) / 80,
+            "class": "high" if k == 4 else "ordinary" if k else "not_enough_data",
+            "q": 0.01 if k == 4 else 0.5,
+        }
+        for k in range(5)
+    ]
+    return _result("near water", pl.DataFrame(rows), threshold=0.05)
+
+
+def water_bands(reader: Any, layer: str | None, category: str) -> Result:
+    edges = (0.0, 50.0, 100.0, 200.0, 500.0)
+    rows = [
+        {
+            "kind": kind,
+            "band_from_m": near,
+            "band_to_m": far,
+            "area_m2": 1e6,
+            "n": 60,
+            "per_km2": 60 - near / 10,
+            "lower": 45 - near / 10,
+            "upper": 75 - near / 10,
+            "ratio": 2 - near / 400,
+        }
+        for kind in ("river", "all")
+        for near, far in pairwise(edges)
+    ]
+    return _result("bands", pl.DataFrame(rows))
+
+
+def risk_card(reader: Any, layer: str | None, category: str) -> Result:
+    rows = [
+        ("long_run", category, 1.21, 9.1, 0.62, 0.41, 0.80, None, None, None, True),
+        ("last_52", category, 1.25, 8.8, 0.60, 0.40, 0.79, 0.04, 0.01, 0.08, False),
+        ("poisson", category, 1.20, 9.0, 0.61, 0.41, 0.81, -0.01, -0.05, 0.02, False),
+    ]
+    columns = ["model", "category", "deviance", "pai", "pei_star", "hit_share", "coverage_share", "difference", "lower", "upper", "shipped"]
+    return _result("risk card", pl.DataFrame(rows, schema=columns, orient="row"))
+
+
+FAKE_WHOLE: dict[str, Make] = {"effort": effort, "completeness": completeness, "regimes": regimes}
+FAKE_STATISTICS: dict[str, Make] = {
+    "scan": scan,
+    "power": power,
+    "near_repeat": near_repeat,
+    "alarms": alarms,
+    "near_water": near_water,
+    "water_bands": water_bands,
+    "risk_card": risk_card,
+}
