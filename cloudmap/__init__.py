@@ -29,15 +29,23 @@ _VERBS = {
     "build_cube": "cloudmap.verbs",
     "neighbours": "cloudmap.verbs",
     "local_g": "cloudmap.verbs",
+    "emerging": "cloudmap.verbs",
+    "scan": "cloudmap.verbs",
+    "silent": "cloudmap.verbs",
+    "forecast": "cloudmap.verbs",
+    "alarms": "cloudmap.verbs",
     "disclose": "cloudmap.access.disclosure",
     "plot": "cloudmap.publish.figures",
 }
 
 __all__ = [
     "__version__",
+    "alarms",
     "analyse",
     "build_cube",
     "disclose",
+    "emerging",
+    "forecast",
     "load",
     "load_facts",
     "local_g",
@@ -45,6 +53,8 @@ __all__ = [
     "open_city",
     "plot",
     "read",
+    "scan",
+    "silent",
 ]
 
 if TYPE_CHECKING:
@@ -52,7 +62,7 @@ if TYPE_CHECKING:
     from cloudmap.city import open_city
     from cloudmap.pipeline import analyse, load, read
     from cloudmap.publish.figures import plot
-    from cloudmap.verbs import build_cube, load_facts, local_g, neighbours
+    from cloudmap.verbs import alarms, build_cube, emerging, forecast, load_facts, local_g, neighbours, scan, silent
 
 
 def __getattr__(name: str) -> Any:

@@ -16,10 +16,13 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from cloudmap.access.statistics import BANDS_M
 from cloudmap.analytics.cube import build_weekly, week_of
+from cloudmap.analytics.effort import completeness, weekly_effort, weekly_places
 from cloudmap.analytics.exposure import spread_population
 from cloudmap.analytics.layering import Layering
 from cloudmap.analytics.periods import last_complete_week
+from cloudmap.analytics.regimes import reporting_regimes
 from cloudmap.city import City, LandmarkLayer, WaterLayer
 from cloudmap.errors import AnalysisError
 from cloudmap.geo.locator import Locator
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 
-LAYOUT = 4
+LAYOUT = 5
 """Raised whenever a part gets other columns or other numbers from the same inputs, so that an upgrade makes it anew."""
 
 NAMING_LEVELS = ("street", "community", "village")
@@ -137,6 +140,7 @@ def analyse_facts(
             maker.make(f"exposure_{layer}", exposure_key, lambda layer=layer: _exposure(city, units, maker, layer))  # type: ignore[misc]
 
     newest = now or facts.newest()
+    _make_reporting(city, facts, maker, state, newest)
     changed = tuple(one.load_seq for one in loads if one.base_map_version not in ("", units.version))
     on = _make_beside(city, units, facts, taxonomy, maker, cube_key, units.levels if changed else units.dated_levels, newest)
     analysis = Analysis(
@@ -169,6 +173,8 @@ def _make_beside(
         water, water_key = from_frame(maker.frame("water")), _digest(key, maker.parts["water"])
         maker.make("reaches", _digest(maker.parts["water"]), lambda: flow_table(water))
         maker.make("near_water", water_key, lambda: layering.near_water(water))
+        bands_key = _digest(maker.parts["water"], units.version, BANDS_M)
+        maker.make("water_bands", bands_key, lambda: _bands(water, units, city.city.metric_crs))
         maker.make("cube_reach", water_key, lambda: layering.reaches(maker.frame("near_water")))
     if not redrawn:
         return None
@@ -179,6 +185,25 @@ def _make_beside(
         part = f"cube_{unit_column(level).name}_on"
         maker.make(part, on_key, lambda level=level: layering.on_day(level, on, redrawn, locator()))  # type: ignore[misc]
     return on
+
+
+def _make_reporting(city: City, facts: _Facts, maker: _Maker, state: str, newest: datetime) -> None:
+    """Tell who reports and how late, and where regimes of reporting begin: what every comparison must ask first."""
+    key = _digest(state, city.city.timezone, newest.isoformat())
+    who = cache(facts.who)
+    lag = cache(lambda: completeness(who(), zone=city.zone, now=newest))
+    last_week_on = last_complete_week(newest, city.zone)
+    place = cell_column(city.city.default_resolution).name
+    maker.make("effort", key, lambda: weekly_effort(who(), zone=city.zone, last_week_on=last_week_on, place=place))
+    maker.make("completeness", key, lambda: lag().table)
+    maker.make("masked", key, lambda: lag().masked)
+    declared = [(one.date, one.name) for one in city.milestones if one.kind == "reporting_regime"]
+
+    def regimes() -> pl.DataFrame:
+        by_place = weekly_places(who(), place, zone=city.zone, last_week_on=last_week_on)
+        return reporting_regimes(maker.frame("effort"), milestones=declared, by_place=by_place)
+
+    maker.make("regimes", _digest(key, declared), regimes)
 
 
 class _Maker:
@@ -227,6 +252,14 @@ class _Facts:
             for seq in self.load_seqs
         ]
         return wanted.join(pl.concat(parts), on="report_id", how="left", maintain_order="left")["text"]
+
+    def who(self) -> pl.DataFrame:
+        """Read who reported what when: source, times, reporter (a number in place of its hash), and the cells that it tells of."""
+        cells = [name for name in self.places if name.startswith("cell_")]
+        read = ["source_id", "occurred_at", "reported_at", "reporter_hash", "reporter_kind", *cells]
+        reporter = pl.when(pl.col("reporter_hash").is_not_null()).then(pl.col("reporter_hash").hash()).alias("reporter")
+        told = ("source_id", "occurred_at", "reported_at", "reporter_kind", *cells)
+        return pl.concat([self.read(seq, read).select(*told, reporter) for seq in self.load_seqs])
 
     @property
     def told_again(self) -> pl.Series:
@@ -295,6 +328,13 @@ def _layers_stamp(city: City, layers: Sequence[WaterLayer | LandmarkLayer]) -> l
     from cloudmap.ingest.opening import file_sha256
 
     return [[file_sha256(city.path(layer.path)), layer.model_dump(mode="json")] for layer in layers]
+
+
+def _bands(water: gpd.GeoDataFrame, units: Units, metric_crs: str) -> pl.DataFrame:
+    """Areas of the bands of distance to water."""
+    from cloudmap.geo.bands import band_areas
+
+    return band_areas(water, units.outline, BANDS_M, metric_crs)
 
 
 def _cover(units: Units, resolution: int, cube: pl.DataFrame) -> pl.DataFrame:

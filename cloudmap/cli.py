@@ -181,6 +181,33 @@ def brief(
 
 
 @app.command()
+def show(
+    city: CityArgument,
+    name: Annotated[str, typer.Argument(help="a measure or statistic: hotspot, emerging, scan, silent, risk, effort, regimes, alarms ...")],
+    layer: Annotated[str | None, typer.Option(help="layer id such as cell_9 or unit_street")] = None,
+    category: Annotated[str, typer.Option(help="ALL, a group or a category")] = "ALL",
+    period: Annotated[str | None, typer.Option(help="as for brief")] = None,
+    rows: Annotated[int, typer.Option(help="rows to print; --json prints all")] = 20,
+    as_json: Json = False,
+    outside: Outside = False,
+    restricted: Restricted = False,
+) -> None:
+    """Show a measure or a statistic: the same numbers as on the page and in a notebook."""
+    from cloudmap.publish.records import result_record
+
+    with _working(name):
+        result = _reader(open_city(city), outside, restricted).result(name, layer=layer, category=category, period=period)
+    if as_json:
+        _print_json(result_record(result))
+        return
+    out.print(result.summary(), markup=False, highlight=False)
+    table = Table(*result.table.columns)
+    for row in result.table.head(rows).iter_rows():
+        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value) for value in row))
+    out.print(table)
+
+
+@app.command()
 def export(
     city: CityArgument,
     what: Annotated[str, typer.Argument(help="cells, units, reports, hotspots or quarantine")],

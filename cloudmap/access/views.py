@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import polars as pl
 
-Measure = Literal["count", "ratio", "hotspot"]
-MEASURES: tuple[Measure, ...] = ("count", "ratio", "hotspot")
+Measure = Literal["count", "ratio", "hotspot", "emerging", "scan", "silent", "risk"]
+MEASURES: tuple[Measure, ...] = ("count", "ratio", "hotspot", "emerging", "scan", "silent", "risk")
 ALL = "ALL"
 """Code of the choice "every category"."""
 

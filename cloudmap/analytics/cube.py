@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -124,6 +124,30 @@ def total_by_category(cube: pl.DataFrame, *, period: Period | None) -> pl.DataFr
         .agg(pl.col("reports_n", "matters_n").sum())
         .sort(["matters_n", "category_code"], descending=[True, False])
     )
+
+
+def mean_severity(cube: pl.DataFrame, places: Sequence[str], codes: Iterable[str]) -> npt.NDArray[np.float64]:
+    """Average the severity weights of each place's matters, of all weeks.
+
+    Parameters
+    ----------
+    cube : polars.DataFrame
+        As `build_weekly` returns it.
+    places : sequence of str, length n
+    codes : iterable of str
+        Second-level codes that enter.
+
+    Returns
+    -------
+    float array of shape (n,)
+        The mean of the whole cube where a place has no matter; 1 where there is none at all.
+    """
+    totals = total_by_place(cube, period=None, categories=codes)
+    matters_n = int(totals["matters_n"].sum())
+    whole = float(totals["burden"].sum()) / matters_n if matters_n else 1.0
+    mean = totals.filter(pl.col("matters_n") > 0).select("place", mean=pl.col("burden") / pl.col("matters_n"))
+    joined = pl.DataFrame({"place": list(places)}, schema={"place": pl.String}).join(mean, on="place", how="left", maintain_order="left")
+    return joined["mean"].fill_null(whole).to_numpy()
 
 
 def _selected(cube: pl.DataFrame, period: Period | None, categories: Iterable[str] | None) -> pl.DataFrame:

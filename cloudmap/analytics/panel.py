@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from cloudmap.analytics.effort import CITY
 from cloudmap.analytics.periods import Period, week_id
+from cloudmap.analytics.regimes import regime_starts
 from cloudmap.errors import AnalysisError
 
 if TYPE_CHECKING:
@@ -270,18 +272,20 @@ def build_panel(
 
 @dataclass(frozen=True)
 class ReportingWeeks:
-    """What is known of the weeks of a city's data: the last whole one, where reporting regimes begin, and what has not all come in.
+    """What is known of the weeks of a city's data.
 
     Attributes
     ----------
-    last_week_on : date or None
-        Monday of the last complete week; None where unknown.
+    first_week_on, last_week_on : date or None
+        Mondays of the first and the last whole week of the data: reports may begin in the middle of a week, so the one in which they
+        do is left out. None where unknown.
     regimes_from : tuple of date
         Mondays on which reporting regimes of the whole city begin, ascending.
     masked_from : date or None
         Monday of the first week that is masked for reporting lag; None where none is.
     """
 
+    first_week_on: date | None = None
     last_week_on: date | None = None
     regimes_from: tuple[date, ...] = ()
     masked_from: date | None = None
@@ -303,12 +307,14 @@ def reporting_weeks(parts: Mapping[str, pl.DataFrame], last_week_on: date | None
     Parameters
     ----------
     parts : mapping of str to polars.DataFrame
-        Parts of an analysis; "regimes" and "masked" are used where they are there.
+        Parts of an analysis; "cube_class", "regimes" and "masked" are used where they are there.
     last_week_on : date or None
         Monday of the last complete week.
     """
-    regimes, masked = parts.get("regimes"), parts.get("masked")
-    whole = pl.col("source_id") == "ALL"
-    begun = () if regimes is None else tuple(sorted(regimes.filter(whole)["first_week_on"].to_list()))
-    from_on = None if masked is None else masked.filter(whole)["week_on"].min()
-    return ReportingWeeks(last_week_on, begun, from_on if isinstance(from_on, date) else None)
+    counted, regimes, masked = parts.get("cube_class"), parts.get("regimes"), parts.get("masked")
+    first = None if counted is None else counted["week_on"].min()
+    begun = () if regimes is None else tuple(regime_starts(regimes))
+    city = pl.col("source_id") == CITY
+    from_on = None if masked is None else masked.filter(city)["week_on"].min()
+    whole_from = first + timedelta(weeks=1) if isinstance(first, date) else None
+    return ReportingWeeks(whole_from, last_week_on, begun, from_on if isinstance(from_on, date) else None)

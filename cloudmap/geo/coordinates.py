@@ -121,6 +121,29 @@ def to_wgs84(x: ArrayLike, y: ArrayLike, crs: str) -> tuple[Floats, Floats]:
     return lon, lat
 
 
+def to_metric(lon_deg: ArrayLike, lat_deg: ArrayLike, crs: str) -> tuple[Floats, Floats]:
+    """Bring WGS84 degrees to the metres of a projected system.
+
+    Parameters
+    ----------
+    lon_deg, lat_deg : array-like of float, shape (n,)
+    crs : str
+        The city's ``metric_crs``.
+
+    Returns
+    -------
+    x_m, y_m : ndarray of float64, shape (n,)
+        Easting and northing.
+
+    Raises
+    ------
+    CoordinateError
+        PROJ knows no way between the two.
+    """
+    x, y = _transformer(crs).transform(np.asarray(lon_deg, dtype=float), np.asarray(lat_deg, dtype=float), direction="INVERSE")
+    return np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+
+
 def frame_to_wgs84(frame: GeoDataFrame, crs: str) -> GeoDataFrame:
     """Bring the shapes of a frame to WGS84.
 

@@ -6,7 +6,7 @@ centimetres and count as one. What a feed is in is declared, or diagnosed with e
 
 from __future__ import annotations
 
-from cloudmap.geo.coordinates import CHINA_BOX, Datum, in_china_box, shift, to_wgs84
+from cloudmap.geo.coordinates import CHINA_BOX, Datum, in_china_box, shift, to_metric, to_wgs84
 from cloudmap.geo.datum import DatumVerdict, NamedUnits, default_candidates, diagnose_crs, same_datum
 from cloudmap.geo.declared import check_declared
 from cloudmap.ingest.crs_names import CGCS2000, OBFUSCATED, WGS84, is_geographic, normalise_crs
@@ -27,5 +27,6 @@ __all__ = [
     "normalise_crs",
     "same_datum",
     "shift",
+    "to_metric",
     "to_wgs84",
 ]

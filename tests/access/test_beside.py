@@ -156,7 +156,7 @@ def matters(reader, period_id=LONG):
     period = reader.period(period_id)
     local = pl.col("occurred_at").dt.convert_time_zone("Asia/Shanghai").dt.date()
     rows = open_store(reader.city).read("reports").filter(local.is_between(period.first_on, period.last_on))
-    told_again = reader._part("matters").filter(pl.col("report_id") != pl.col("matter_id"))["report_id"]
+    told_again = reader.part("matters").filter(pl.col("report_id") != pl.col("matter_id"))["report_id"]
     return rows.filter(~pl.col("report_id").is_in(told_again.implode()))
 
 

@@ -1,83 +1,31 @@
-"""What an analyst calls in a notebook; the same functions, and so the same numbers, as the dashboard."""
+"""Weekly cubes over cells or units, and who is whose neighbour in them."""
 
 from __future__ import annotations
 
-import calendar
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from cloudmap.access.audience import Audience
-from cloudmap.access.disclosure import disclose_reports, ordinary
 from cloudmap.access.fixed_day import read_day
-from cloudmap.analytics.cube import build_weekly, total_by_place
-from cloudmap.analytics.hotspots import hotspot_table
-from cloudmap.analytics.panel import Ground, Panel, ReportingWeeks, reporting_weeks
-from cloudmap.analytics.periods import Period, parse_period
-from cloudmap.analytics.result import Result
+from cloudmap.analytics.cube import build_weekly, mean_severity, total_by_place
+from cloudmap.analytics.panel import Ground, Panel, ReportingWeeks
+from cloudmap.analytics.periods import Period, parse_period, week_id
 from cloudmap.city import City
 from cloudmap.errors import AnalysisError
-from cloudmap.ingest.taxonomy import Taxonomy, read_taxonomy
-from cloudmap.matters import with_matters
+from cloudmap.ingest.taxonomy import Taxonomy
 from cloudmap.schema import cell_column, unit_column
-from cloudmap.store import open_store
+from cloudmap.verbs.facts import Facts
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
     from scipy.sparse import csr_matrix
 
     from cloudmap.geo.units import Units
-
-
-_KEPT_PARTS = ("cover_", "units", "exposure_", "regimes", "masked")
-"""Parts of the analysis that facts carry: shapes, exposures, and what is known of the weeks."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Reports of a span of local days, one row per report, with the ledger of the loads they came by.
-
-    Attributes
-    ----------
-    frame : polars.DataFrame
-        Columns of table `reports` (GLOSSARY.md) without free text.
-    ledger : list of dict
-        One entry a loaded file, as `cloudmap ledger --json`.
-    restricted_n : int
-        Reports of restricted categories that were left out (load_facts(..., restricted=True) keeps them).
-    """
-
-    city: City
-    taxonomy: Taxonomy
-    frame: pl.DataFrame
-    ledger: list[dict[str, Any]]
-    restricted_n: int
-    places: dict[str, pl.DataFrame]
-    known: ReportingWeeks = field(default_factory=ReportingWeeks)
-
-    def summary(self) -> str:
-        """Tell how many reports there are and where every input record went."""
-        lines = [
-            f"{self.city.city.name_zh} {self.city.city.name_en}: {self.frame.height:,} reports, {self.restricted_n:,} restricted left out"
-        ]
-        for entry in self.ledger:
-            classes = ", ".join(f"{name} {count:,}" for name, count in entry["classes"].items() if count)
-            lines.append(f"  load {entry['load_seq']} {entry['file']}: {entry['lines']:,} records = {classes}")
-        return "\n".join(lines)
-
-    def __repr__(self) -> str:
-        return self.summary()
-
-    def to_geopandas(self) -> GeoDataFrame:
-        """Return the facts as points in EPSG:4326; reports without a place have no geometry."""
-        import geopandas as gpd
-
-        plain = self.frame.to_pandas()
-        points = gpd.points_from_xy(plain["lon_deg"], plain["lat_deg"], crs="EPSG:4326")
-        return gpd.GeoDataFrame(plain, geometry=gpd.GeoSeries(points).where(plain["lon_deg"].notna()), crs="EPSG:4326")
 
 
 @dataclass(frozen=True)
@@ -91,6 +39,12 @@ class Cube:
     shapes : GeoDataFrame
         place and geometry (EPSG:4326) of every place, also those without a report, sorted by place.
     kind : {"cell", "unit"}
+    exposure : polars.DataFrame or None
+        place, exposure; None where the city declares none.
+    known : ReportingWeeks
+        Where regimes of reporting begin, and which weeks have not all come in.
+    days : pair of date
+        First and last day of the facts.
     """
 
     city: City
@@ -101,6 +55,7 @@ class Cube:
     layer: str
     exposure: pl.DataFrame | None = None
     known: ReportingWeeks = field(default_factory=ReportingWeeks)
+    days: tuple[date, date] = (date.min, date.max)
 
     @cached_property
     def ground(self) -> Ground:
@@ -132,14 +87,33 @@ class Cube:
         codes = [code for code in self._codes(category) if not scored or code in self.taxonomy.scored]
         if not codes:
             raise AnalysisError(f"category {category} is counted, never scored (taxonomy column score = 0)")
-        first, last = self.table["week_on"].min(), self.table["week_on"].max()
-        if not (isinstance(first, date) and isinstance(last, date)):
+        if self.table.is_empty():
             raise AnalysisError("the cube holds no report; load facts of another span")
-        last = min(last, self.known.last_week_on or last)
+        first, last = self.weeks
         period = parse_period(until) if isinstance(until, str) else until
-        last = last if period is None else period.last_week_on
+        if period is not None:
+            # The week in which reports begin may be a part of one; it enters where it is asked for.
+            begun, ended = self.days[0], last
+            if not begun <= period.first_on <= period.last_week_on <= ended:
+                raise AnalysisError(
+                    f"period {period.id} is outside the facts, whose whole weeks run from {week_id(first)} to {week_id(ended)}"
+                )
+            first, last = min(first, period.first_on), period.last_week_on
         ground = self.ground if weights is None else replace(self.ground, weights=weights)
         return self.known.panel(self.table, ground, category=category, codes=codes, weeks=(first, last))
+
+    @property
+    def weeks(self) -> tuple[date, date]:
+        """Mondays of the first and the last whole week of the facts."""
+        begun, ended = self.days
+        first = begun + timedelta(days=-begun.weekday() % 7)
+        last = ended - timedelta(days=(ended.weekday() + 1) % 7 + 6)
+        return max(first, self.known.first_week_on or first), min(last, self.known.last_week_on or last)
+
+    def severity(self, category: str = "ALL") -> npt.NDArray[np.float64]:
+        """Return the mean severity weight of each place's scored matters, shape (n,); the city's mean where a place has none."""
+        codes = [code for code in self._codes(category) if code in self.taxonomy.scored]
+        return mean_severity(self.table, self.places, codes)
 
     @cached_property
     def places(self) -> list[str]:
@@ -163,51 +137,6 @@ class Cube:
         if category in self.taxonomy.codes:
             return [category]
         raise AnalysisError(f"category {category!r} is unknown; use ALL, a group ({', '.join(self.taxonomy.groups)}) or a code")
-
-
-def load_facts(city: City, start: str | date, end: str | date, *, restricted: bool = False, as_of: int | None = None) -> Facts:
-    """Read reports that happened from the first to the last day named, inclusive, in the city's zone.
-
-    Parameters
-    ----------
-    city : City
-        From `open_city`; it must have been loaded and analysed.
-    start, end : str or date
-        A day ("2018-03-05"), month ("2018-03") or year ("2018"); an end month is meant to its last day.
-    restricted : bool, default False
-        Keep reports of restricted categories (their points need the grant).
-    as_of : int, optional
-        The facts as they stood after this load.
-
-    Returns
-    -------
-    Facts
-
-    Raises
-    ------
-    AnalysisError
-        The span is empty or not a date.
-    StoreError
-        The city has no store yet.
-    """
-    taxonomy, store = read_taxonomy(city), open_store(city)
-    first, last = _day(start, end=False), _day(end, end=True)
-    if last < first:
-        raise AnalysisError(f"load_facts: {end} is before {start}")
-    where = [("occurred_at", ">=", city.midnight(first)), ("occurred_at", "<", city.midnight(last + timedelta(days=1)))]
-    rows = store.read("reports", None, where=where, as_of=as_of)  # type: ignore[arg-type]
-    audience = Audience(restricted=restricted)
-    kept = rows.filter(pl.col("category_code").is_in(list(ordinary(taxonomy.codes, taxonomy.restricted, audience))))
-    analysis = store.result("analysis")
-    parts = analysis.provenance["parts"] if analysis else {}
-    places = {name: stored.frame for name, key in parts.items() if (stored := store.result(name, key)) and name.startswith(_KEPT_PARTS)}
-    ledger = [{"load_seq": one.load_seq, **one.ledger} for one in store.loads() if not one.undone]
-    shared = store.result("matters", parts["matters"]) if "matters" in parts else None
-    if shared is not None:
-        kept = with_matters(kept, shared.frame)
-    shown = disclose_reports(kept, audience, taxonomy.restricted)
-    known = reporting_weeks(places, analysis.frame["last_week_on"][0] if analysis else None)
-    return Facts(city, taxonomy, shown, ledger, rows.height - kept.height, places, known)
 
 
 def build_cube(
@@ -270,7 +199,7 @@ def build_cube(
         units = facts.places[part].filter((pl.col("level") == chosen_level) & (pl.col("kind") == "partition"))
         shapes = from_frame(units.unique("code", keep="last").rename({"code": "place"}).sort("place"))
     exposure = None if day is not None else facts.places.get(f"exposure_{column}")
-    return Cube(city, facts.taxonomy, table, shapes, place, column.removesuffix("_code"), exposure, facts.known)
+    return Cube(city, facts.taxonomy, table, shapes, place, column.removesuffix("_code"), exposure, facts.known, facts.days)
 
 
 def neighbours(cube: Cube, *, k: int = 1) -> csr_matrix:
@@ -293,53 +222,7 @@ def neighbours(cube: Cube, *, k: int = 1) -> csr_matrix:
     return rings(cube.places, k=k) if cube.kind == "cell" else contiguity(cube.shapes)
 
 
-def local_g(cube: Cube, weights: csr_matrix, *, period: str, category: str = "ALL", threshold: float = 0.05) -> Result:
-    """Test every place of one map for a hotspot: exact Gi*, one-sided, Benjamini-Hochberg over the places.
-
-    Parameters
-    ----------
-    cube : Cube
-    weights : scipy CSR
-        From `neighbours(cube)`.
-    period : str
-        "2018-W30", or "2018-W27--2018-W30".
-    category : str, default "ALL"
-        ALL, a group or a category; categories that are counted but never scored are left out.
-    threshold : float, default 0.05
-        False discovery rate.
-
-    Returns
-    -------
-    Result
-        place, n, neighbourhood_n, z, p, q, class.
-
-    Raises
-    ------
-    AnalysisError
-        No report in the period, or an unknown period or category.
-    """
-    counts = cube.counts(period, category, scored=True)
-    table = hotspot_table(counts["place"].to_list(), counts["n"].to_numpy(), weights, threshold=threshold)
-    parameters = {"layer": cube.layer, "category": category, "period": period, "measure": "hotspot", "threshold": threshold}
-    caveats = ("reported_not_people", "where_reports_are", "family_one_map")
-    return Result(
-        "exact Gi*, one-sided, Benjamini-Hochberg", parameters, table, f"{table.height} places tested together (one map)", caveats
-    )
-
-
 def _base_map(facts: Facts) -> Units:
     from cloudmap.geo.shapes import units_from_frame
 
     return units_from_frame(facts.places["units"], "", facts.places.get("units_renumbered"))
-
-
-def _day(text: str | date, *, end: bool) -> date:
-    if isinstance(text, date):
-        return text
-    try:
-        numbers = [int(part) for part in text.split("-")]
-        year, month = numbers[0], numbers[1] if len(numbers) > 1 else (12 if end else 1)
-        last = calendar.monthrange(year, month)[1] if end else 1
-        return date(year, month, numbers[2] if len(numbers) > 2 else last)
-    except (ValueError, IndexError) as error:
-        raise AnalysisError(f"{text!r} is not a day, month or year such as 2018-03-05, 2018-03 or 2018") from error

@@ -1,0 +1,320 @@
+"""The statistics of one analysis for one audience: each is computed once, on what that audience may sum, and disclosed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Final, cast
+
+import polars as pl
+
+from cloudmap.access.choices import place_column
+from cloudmap.access.disclosure import disclose
+from cloudmap.analytics.cube import mean_severity, total_by_place
+from cloudmap.analytics.panel import Ground, Panel, ReportingWeeks, reporting_weeks
+from cloudmap.analytics.result import Result
+from cloudmap.errors import AccessError, AnalysisError
+from cloudmap.geo.shapes import from_frame
+
+if TYPE_CHECKING:
+    from cloudmap.access.reader import Reader
+    from cloudmap.analytics.panel import ExposureKind
+
+KEYS: Final = frozenset({
+    "place", "week_on", "source_id", "weeks_since", "category_code", "name", "kind", "length_m", "area_m2", "band_from_m", "band_to_m",
+    "cluster_n", "centre", "x_m", "y_m", "radius_m", "places", "places_n", "first_week_on", "last_week_on", "distance_from_m",
+    "distance_to_m", "days_from", "days_to", "weeks_n", "risk", "steps_n", "last_report_on", "masked", "model", "shipped", "method",
+    "decile", "level", "effort",
+})  # fmt: skip
+"""Columns that say what a row is of: neither counts nor computed from counts."""
+
+COUNTS: Final = ("n", "reports_n", "observed_n", "active_reporters_n", "staff_n", "resident_n")
+"""Columns that count reports, matters or reporters; every other column was computed from counts."""
+
+THRESHOLD: Final = 0.05
+"""False discovery rate at which a place is called hot."""
+
+BANDS_M: Final = (0.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0)
+"""Edges of the bands of distance to water."""
+
+REPLICATES: Final = 199
+"""Tables drawn for a scan that somebody waits for; the Gumbel tail beside tells smaller p."""
+
+NEAR_REPEAT_N: Final = 50_000
+"""Reports that a near-repeat table stands on at most: the newest ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """What a statistic needs to be asked for.
+
+    ``map`` tells that its rows are the places of a layer, so that it can be drawn; ``kinds`` are the kinds of layers it is for
+    (none: it needs no layer); ``category`` and ``period`` whether those choices change it.
+    """
+
+    name: str
+    kinds: tuple[str, ...] = ()
+    category: bool = True
+    period: bool = True
+    map: bool = False
+
+
+STATISTICS: Final = {
+    one.name: one
+    for one in (
+        Statistic("emerging", ("unit", "cell"), map=True),
+        Statistic("scan", ("unit", "cell")),
+        Statistic("silent", ("unit", "cell"), category=False, map=True),
+        Statistic("risk", ("unit", "cell"), map=True),
+        Statistic("risk_card", (), period=False),
+        Statistic("power", ("unit", "cell")),
+        Statistic("alarms", ("unit",), category=False),
+        Statistic("near_repeat"),
+        Statistic("near_water"),
+        Statistic("water_bands"),
+        Statistic("effort", category=False, period=False),
+        Statistic("completeness", category=False, period=False),
+        Statistic("regimes", category=False, period=False),
+    )
+}
+"""Statistics by name; `Reader.statistic` answers each."""
+
+
+class Statistics:
+    """Computes statistics from the parts of an analysis.
+
+    Parameters
+    ----------
+    reader : Reader
+        Whose city, audience, parts and choices are used.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._made = lru_cache(maxsize=128)(self._compute)
+        self._grounds = lru_cache(maxsize=16)(self._make_ground)
+
+    def result(self, name: str, layer_id: str | None, category: str, period_id: str | None) -> Result:
+        """Return a statistic, disclosed for the audience.
+
+        Parameters
+        ----------
+        name : str
+            One of `STATISTICS`.
+        layer_id, period_id : str or None
+            The default layer and period where not given.
+        category : str
+            ALL, a group or a category.
+
+        Raises
+        ------
+        AnalysisError
+            Unknown name or id; a layer that the statistic is not for; input that the method cannot use, with the remedy.
+        AccessError
+            The audience may not see it.
+        """
+        if name not in STATISTICS:
+            raise AnalysisError(f"statistic {name!r} is unknown; there are {', '.join(STATISTICS)}")
+        asked, reader = STATISTICS[name], self._reader
+        layer = reader.layer(layer_id or self.default_layer(asked.kinds)) if asked.kinds else None
+        if layer is not None and layer.kind not in asked.kinds:
+            raise AnalysisError(f"{name} is for {' and '.join(asked.kinds)} layers; {layer.id} is none")
+        period = reader.period(period_id or reader.default_period.id) if asked.period else None
+        return self._made(name, layer.id if layer else None, category if asked.category else "ALL", period.id if period else None)
+
+    def drawn(self, measure: str, layer_id: str, category: str, period_id: str) -> Result:
+        """Return a statistic as a table of places: what a map draws; arguments and errors as for `result`."""
+        if measure != "scan":
+            return self.result(measure, layer_id, category, period_id)
+        from cloudmap.analytics.scan_map import by_place
+
+        clusters = self.result("scan", layer_id, category, period_id)
+        if clusters.table["masked"].any():
+            raise AccessError("the clusters of a scan that hold counts below k stay inside; export counts instead")
+        mapped = by_place(clusters, self.panel(layer_id, category, period_id))
+        return self._disclosed(mapped, "scan", category)
+
+    def hotspots(self, layer_id: str, category: str, period_id: str, day: date | None, caveats: tuple[str, ...]) -> Result:
+        """Test one map for hotspots, of units that stand on a day where one is given."""
+        from cloudmap.analytics.hotspots_map import hotspots
+
+        made = hotspots(self.panel(layer_id, category, period_id, day=day), self._reader.period(period_id), threshold=THRESHOLD)
+        parameters = {"layer": layer_id, "category": category, "period": period_id, "measure": "hotspot", **made.parameters}
+        parameters |= {} if day is None else {"on": day.isoformat()}
+        more = tuple(one for one in caveats if one not in made.caveats)
+        return self._disclosed(replace(made, parameters=parameters, caveats=(*made.caveats, *more)), "hotspot", category)
+
+    def panel(self, layer_id: str, category: str, period_id: str, *, every: bool = False, day: date | None = None) -> Panel:
+        """Lay counts out by place and week up to the end of a period.
+
+        Parameters
+        ----------
+        layer_id, category, period_id : str
+        every : bool, default False
+            Also categories that are counted but never scored.
+        day : date, optional
+            Of units: those that stand on this day.
+        """
+        reader = self._reader
+        layer, codes = reader.layer(layer_id), reader.codes(category, "count" if every else "hotspot")
+        period = reader.period(period_id)
+        weeks = min(self._known.first_week_on or period.first_on, period.first_on), period.last_week_on
+        cube = reader.part(f"cube_{place_column(layer)}") if day is None else reader.fixed.cube(cast(str, layer.level), day)
+        return self._known.panel(cube, self._grounds(layer_id, day), category=category, codes=codes, weeks=weeks)
+
+    @cached_property
+    def _known(self) -> ReportingWeeks:
+        reader = self._reader
+        parts = {name: reader.part(name) for name in ("cube_class", "regimes", "masked") if name in reader.provenance["parts"]}
+        return reporting_weeks(parts, reader.last_week_on)
+
+    def default_layer(self, kinds: tuple[str, ...]) -> str:
+        """Return the layer of some kinds that is shown where none is chosen: cells at the default resolution, else the coarsest units.
+
+        Raises
+        ------
+        AnalysisError
+            The base map has none.
+        """
+        reader = self._reader
+        layers = [layer for layer in reader.layers() if layer.kind in kinds]
+        if not layers:
+            raise AnalysisError(f"this needs a {' or '.join(kinds)} layer, and the base map has none; add one to city.toml")
+        chosen = next((layer for layer in layers if layer.resolution == reader.city.city.default_resolution), None)
+        return (chosen or next((layer for layer in layers if layer.places_n > 1), layers[0])).id
+
+    def _make_ground(self, layer_id: str, day: date | None) -> Ground:
+        reader, layer = self._reader, self._reader.layer(layer_id)
+        shapes = reader.geometry(layer_id, on=day).sort_values("place").reset_index(drop=True)
+        kind = cast("ExposureKind", reader.exposure_kind)
+        exposure = None
+        if kind != "none":
+            stored = f"exposure_{place_column(layer)}"
+            exposure = reader.part(stored) if day is None else reader.fixed.exposure(cast(str, layer.level), day, kind)
+        return Ground(layer_id, shapes, reader.weights(layer_id, day), exposure, kind, reader.city.city.metric_crs)
+
+    # Each statistic
+
+    def _compute(self, name: str, layer_id: str | None, category: str, period_id: str | None) -> Result:
+        made = getattr(self, f"_{name}")(layer_id, category, period_id)
+        return self._disclosed(made, name, category)
+
+    def _disclosed(self, made: Result, name: str, category: str) -> Result:
+        reader, table = self._reader, made.table
+        counts = [column for column in COUNTS if column in table.columns]
+        if not counts:
+            # Nothing here counts single places: powers, regimes and scores of models are of the whole city.
+            shown = table.with_columns(masked=pl.lit(value=False)) if "masked" not in table.columns else table
+        else:
+            derived = [column for column in table.columns if column not in KEYS and column not in counts]
+            shown = disclose(
+                table,
+                audience=reader.audience,
+                privacy=reader.city.privacy,
+                count_columns=counts,
+                derived_columns=derived,
+                key_columns=[column for column in table.columns if column in KEYS],
+                category=category if category in reader.taxonomy.codes else None,
+                restricted=reader.taxonomy.restricted,
+            )
+        extra = tuple(one for one in self._caveats(name, category) if one not in made.caveats)
+        return replace(made, table=shown, caveats=(*made.caveats, *extra), provenance=reader.provenance)
+
+    def _caveats(self, name: str, category: str) -> list[str]:
+        reader = self._reader
+        caveats = [] if name in ("effort", "completeness", "regimes") else ["reported_not_people"]
+        if category == "ALL" or category in reader.taxonomy.groups:
+            caveats += [] if reader.audience.restricted else ["ordinary_only"]
+        return [*caveats, *(["schematic"] if reader.city.city.schematic else [])]
+
+    def _emerging(self, layer_id: str, category: str, period_id: str) -> Result:
+        from cloudmap.analytics.emerging_map import emerging_hotspots
+
+        return emerging_hotspots(self.panel(layer_id, category, period_id))
+
+    def _scan(self, layer_id: str, category: str, period_id: str) -> Result:
+        from cloudmap.analytics.scan_map import scan_clusters
+
+        return scan_clusters(self.panel(layer_id, category, period_id), kind="prospective", replicates=REPLICATES)
+
+    def _silent(self, layer_id: str, category: str, period_id: str) -> Result:
+        from cloudmap.analytics.silent import silent_cells
+
+        return silent_cells(self.panel(layer_id, category, period_id, every=True))
+
+    def _risk(self, layer_id: str, category: str, period_id: str) -> Result:
+        from cloudmap.analytics.risk import forecast
+
+        panel = self.panel(layer_id, category, period_id)
+        cube = self._reader.part(f"cube_{place_column(self._reader.layer(layer_id))}")
+        severity = mean_severity(cube, panel.places, self._reader.codes(category, "hotspot"))
+        return forecast(panel, horizon_weeks=4, severity=severity)
+
+    def _risk_card(self, _layer: None, category: str, _period: None) -> Result:
+        reader = self._reader
+        stored = reader.part("risk_card").filter(pl.col("category_code") == category)
+        if stored.is_empty():
+            raise AnalysisError(f"no back-test of category {category}; choose ALL or one of the groups")
+        reader.codes(category, "hotspot")
+        return Result(
+            "rolling back-test", {"category": category, "layer": stored["layer"][0]}, stored.drop("layer"), stored["denominator"][0]
+        )
+
+    def _power(self, layer_id: str, category: str, period_id: str) -> Result:
+        from cloudmap.analytics.power import power_table
+
+        return power_table(self.panel(layer_id, category, period_id))
+
+    def _alarms(self, layer_id: str, _category: str, period_id: str) -> Result:
+        from cloudmap.analytics.alarms_table import alarms
+
+        panels = []
+        for group in self._reader.taxonomy.groups:
+            try:
+                panels.append(self.panel(layer_id, group, period_id))
+            except (AccessError, AnalysisError):
+                continue  # Groups of restricted categories, or of such as are never scored, raise no alarm.
+        return alarms(panels)
+
+    def _near_repeat(self, _layer: None, category: str, period_id: str) -> Result:
+        from cloudmap.analytics.near_repeat import near_repeat_result
+
+        reader = self._reader
+        points = reader.located_points(category, reader.period(period_id)).sort("t_days").tail(NEAR_REPEAT_N)
+        made = near_repeat_result(points, distances_m=(100.0, 250.0, 500.0), days=(3.0, 7.0, 14.0, 28.0), replicates=99)
+        return replace(made, parameters={**made.parameters, "category": category, "period": period_id})
+
+    def _near_water(self, _layer: None, category: str, period_id: str) -> Result:
+        from cloudmap.analytics.near_water import by_reach
+        from cloudmap.geo.weights import water_network
+
+        reader = self._reader
+        water = from_frame(reader.part("water"))
+        reaches = reader.reaches()
+        lengths = water.set_index("id").geometry.to_crs(reader.city.city.metric_crs)
+        length = {str(code): float(shape.length) for code, shape in lengths.items()}
+        totals = total_by_place(reader.part("cube_reach"), period=reader.period(period_id), categories=reader.codes(category, "hotspot"))
+        counts = reaches.select("place", "name", "kind").join(totals.select("place", n="matters_n"), on="place", how="left")
+        counts = counts.with_columns(pl.col("n").fill_null(0), length_m=pl.col("place").replace_strict(length, return_dtype=pl.Float64))
+        made = by_reach(counts, weights=water_network(reaches))
+        return replace(made, parameters={**made.parameters, "category": category, "period": period_id})
+
+    def _water_bands(self, _layer: None, category: str, period_id: str) -> Result:
+        from cloudmap.analytics.near_water import by_band
+
+        reader = self._reader
+        distances = reader.water_distances(category, reader.period(period_id))
+        made = by_band(distances, reader.part("water_bands"))
+        return replace(made, parameters={**made.parameters, "category": category, "period": period_id})
+
+    def _effort(self, _layer: None, _category: str, _period: None) -> Result:
+        denominator = "reports by the week in which they were reported, every category"
+        return Result("weekly reporting effort", {}, self._reader.part("effort"), denominator)
+
+    def _completeness(self, _layer: None, _category: str, _period: None) -> Result:
+        denominator = "reports of weeks long past, by how many weeks after their own they came in"
+        return Result("completeness by reporting lag", {}, self._reader.part("completeness"), denominator)
+
+    def _regimes(self, _layer: None, _category: str, _period: None) -> Result:
+        return Result("reporting regimes: declared, and detected by change-point", {}, self._reader.part("regimes"), "weekly reports")
