@@ -1,5 +1,7 @@
 """Neighbours are symmetric, never oneself, and in the order given."""
 
+import doctest
+
 import geopandas as gpd
 import h3
 import numpy as np
@@ -142,3 +144,7 @@ def test_water_without_flow_has_no_neighbours():
 def test_unsuitable_reaches_are_refused(reaches, k, why):
     with pytest.raises(AnalysisError, match=why):
         weights.water_network(reaches, k=k)
+
+
+def test_docstring_examples_give_what_they_say():
+    assert doctest.testmod(weights) == (0, 3)
