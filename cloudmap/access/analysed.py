@@ -129,7 +129,3 @@ class Analysed:
             category_column=category_column,
             restricted=self.taxonomy.restricted,
         )
-
-    def _refuse_rows_outside(self) -> None:
-        if self.audience.outside:
-            raise AccessError("rows of single reports never leave the administration; drop --outside, or export counts (cells, units)")
