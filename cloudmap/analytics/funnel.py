@@ -7,6 +7,7 @@ number of cases, between limits that narrow as numbers grow.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -165,6 +166,37 @@ def funnel(
         table=table,
         denominator="cases of each unit",
         caveats=("not_a_ranking", *(("overdispersed",) if found.dispersion > 1 else ())),
+    )
+
+
+def of_places(mapped: Result, *, target: float | None = None) -> Result:
+    """Hold the units of an indicator against the whole.
+
+    Parameters
+    ----------
+    mapped : Result
+        From `handling.by_place`; units without cases or with too few staff enter nothing.
+    target : float, optional
+        As for `spread`.
+
+    Returns
+    -------
+    Result
+        As `funnel`.
+
+    Raises
+    ------
+    AnalysisError
+        Too few units can be judged.
+    """
+    table = mapped.table
+    counts = (table[name].fill_null(0).to_numpy() for name in ("numerator_n", "denominator_n"))
+    found = funnel(table["place"].to_list(), *counts, target=target, withheld=(table["class"] == "too_few_staff").to_numpy())
+    return replace(
+        found,
+        parameters={**mapped.parameters, **found.parameters},
+        caveats=(*found.caveats, *mapped.caveats),
+        provenance=mapped.provenance,
     )
 
 

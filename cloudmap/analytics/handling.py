@@ -27,6 +27,8 @@ __all__ = ["GREEN_SHARE", "LIGHTS", "Limits", "by_place", "cases", "compared", "
 
 GREEN_SHARE: Final = 0.8
 LIGHTS: Final = ("green", "yellow", "red")
+_VAGUE: Final = sum(CASE_DOUBT_BIT[name] for name in ("clock_unknown", "closed_without_time", "closed_before_opened"))
+"""Doubts that leave no hours to be told."""
 _OWN: Final = (
     "opened_at", "clock_from", "closed_at", "due_at", "state", "stage", "tier", "highest_tier", "limit_wh", "used_wh", "remaining_share",
     "light", "overdue", "events_n", "returned_n", "extended_n", "tells", "case_flags",
@@ -82,8 +84,8 @@ def cases(
     now : datetime
         The instant at which open cases are judged.
     replay : bool, default False
-        Leave out what happened after `now`, though the files tell it; for an analysis of an earlier day. Otherwise a closing that is told
-        is believed, even where it is later than the newest report.
+        Leave out what happened after `now`, though the files tell it; for an analysis of an earlier day (leave out later reports
+        yourself). Otherwise a closing that is told is believed, even where it is later than the newest report.
 
     Returns
     -------
@@ -94,7 +96,8 @@ def cases(
         - stage, highest_tier: the last stage told, and the highest meeting reached;
         - limit_wh, used_wh, remaining_share (1 to 0, below 0 when overdrawn): working hours; null without a limit or where void;
         - light: green, yellow, red; null without a due time, void, or where its clock cannot be known;
-        - overdue: open and late; events_n, returned_n, extended_n; tells: whether its source can tell of returns and extensions;
+        - overdue: open and late; events_n, returned_n, extended_n;
+        - tells: whether returns and extensions would be known (it has events, or its source has states for them and no event files);
         - case_flags: doubts of `case_states.CASE_DOUBTS`, one bit each.
 
     Raises
@@ -131,13 +134,11 @@ def _join(reports: pl.DataFrame, traced: Traced) -> pl.DataFrame:
     own = [name for name in traced.cases.columns if name not in ("case", "report_id")]
     kept = reports.drop([name for name in own if name in reports.columns])
     frame = pl.concat([kept, traced.cases.select("case", *own)], how="horizontal")
-    rich = pl.col("events_n").gt(0) | pl.col("state").is_in(["suspended", "returned", "extended", "expedited"])
-    return frame.with_columns(
-        pl.when(pl.col("events_n") > 0)
-        .then(pl.lit(value=True))
-        .otherwise((rich & (pl.col("events_n") == 0)).any().over("source_id"))
-        .alias("tells")
-    )
+    has_events = pl.col("events_n") > 0
+    rich = pl.col("state").is_in(["suspended", "returned", "extended", "expedited"])
+    # A column tells the present state only; where a source has event files, cases without events are silent about returns.
+    tells = has_events | (rich.any() & ~has_events.any()).over("source_id")
+    return frame.with_columns(tells.fill_null(value=False).alias("tells"))
 
 
 def _run_clocks(
@@ -168,13 +169,13 @@ def _run_clocks(
     used = lenient.worked_h(begin, end, pauses)
     guessed = lenient.guessed(begin, end) | lenient.guessed(begin, due)
     nothing = void | (guessed & (calendar.unknown_years == "refuse"))
-    early = ((frame["case_flags"] & CASE_DOUBT_BIT["closed_before_opened"]) != 0).to_numpy()
+    vague = ((frame["case_flags"] & _VAGUE) != 0).to_numpy()
     flags = guessed * CASE_DOUBT_BIT["calendar_unknown" if calendar.unknown_years == "refuse" else "weekends_only"]
     flags = flags + (np.isnan(base) & ~void) * CASE_DOUBT_BIT["no_limit"]
     # A source's own due time stands whatever the calendar knows.
     unknown = nothing & ~(given & ~moved & ~void)
     clocks = _Clocks(
-        np.where(unknown, np.datetime64("NaT"), due), np.where(nothing, np.nan, limit), np.where(nothing | early, np.nan, used)
+        np.where(unknown, np.datetime64("NaT"), due), np.where(nothing, np.nan, limit), np.where(nothing | vague, np.nan, used)
     )
     return clocks, flags.astype(np.uint32)
 
@@ -182,7 +183,7 @@ def _run_clocks(
 def _light(frame: pl.DataFrame, now: datetime) -> pl.DataFrame:
     """Add remaining share, light, and whether a case is open past its due time."""
     instant = pl.lit(now.astimezone(UTC), dtype=pl.Datetime("us", "UTC"))
-    unknown = (pl.col("case_flags") & (CASE_DOUBT_BIT["clock_unknown"] | CASE_DOUBT_BIT["closed_without_time"])) != 0
+    unknown = (pl.col("case_flags") & _VAGUE) != 0
     late = pl.coalesce("closed_at", instant) > pl.col("due_at")
     used = pl.col("used_wh") / pl.col("limit_wh")
     counts = pl.col("due_at").is_not_null() & ~unknown

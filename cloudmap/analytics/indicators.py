@@ -6,8 +6,8 @@ indicator               of                                                    co
 closing                 cases due in the period                               closed by the end of the period (or now)
 on_time                 cases due in the period                               closed by their due time
 by_target               cases opened in the period that have a due time       closed by it so far
-rework                  cases opened, whose source tells of returns           returned at least once
-extension               cases opened, whose source tells of extensions        extended at least once
+rework                  cases opened, of which returns would be known         returned at least once
+extension               cases opened, of which extensions would be known      extended at least once
 resolved_within         cases opened at least N hours before the end          closed within N hours of opening, round the clock
 hall_or_below           cases closed, whose meeting is known                  settled by micro-grid or hall meeting at the highest
 ======================  ====================================================  ====================================================
@@ -87,6 +87,9 @@ def indicators(
     parts = [_count(cases, by, one, now.astimezone(UTC), zone, hours) for one in asked]
     table = _with_rates(pl.concat(parts))
     table, caveats = few_staff(table, by, staff_by(cases, by, staff), min_staff, _RATES)
+    # States in a column are the present ones: a case that was returned and is closed now looks as if it never was.
+    if cases.filter(pl.col("tells") & (pl.col("events_n") == 0)).height:
+        caveats = (*caveats, "present_states_only")
     none = (pl.col("class") == "shown") & (pl.col("denominator_n") == 0)
     return Result(
         method="indicators of handling, 95% intervals by Wilson",

@@ -80,10 +80,11 @@ def test_lights_follow_the_due_time(raw, judged):
     cases, now = judged
     local = now.astimezone(ZoneInfo("America/New_York")).replace(tzinfo=None)
     target = raw["TARGET_DT"].notna()
-    late = target & (raw["CLOSED_DT"].fillna(pd.Timestamp(local)) > raw["TARGET_DT"])
+    early = raw["CLOSED_DT"] < raw["OPEN_DT"]
+    late = target & ~early & (raw["CLOSED_DT"].fillna(pd.Timestamp(local)) > raw["TARGET_DT"])
     lights = dict(cases["light"].value_counts().iter_rows())
     assert lights["red"] == int(late.sum())
-    assert lights[None] == int((~target).sum())
+    assert lights[None] == int((~target | early).sum())
     assert now.tzinfo in (UTC, ZoneInfo("UTC"))
 
 

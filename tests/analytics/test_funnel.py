@@ -1,10 +1,12 @@
 """Funnel plots: limits, overdispersion, and how often chance alone is called different."""
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy.stats import binom
 
-from cloudmap.analytics.funnel import LEAST_N, Spread, funnel, limits, spread
+from cloudmap.analytics.funnel import LEAST_N, Spread, funnel, limits, of_places, spread
+from cloudmap.analytics.result import Result
 from cloudmap.errors import AnalysisError
 
 
@@ -56,6 +58,27 @@ def test_small_and_withheld_units_get_no_verdict_and_enter_nothing():
     assert result.parameters["target"] == 0.9
     assert result.table["value"].to_list()[6:] == [None, None]
     assert result.table["n"].to_list()[7] is None
+
+
+def test_indicators_by_place_become_a_funnel():
+    mapped = Result(
+        method="m",
+        parameters={"by": ["unit_street_code"], "indicator": "closing"},
+        table=pl.DataFrame(
+            {
+                "place": list("abcdefg"),
+                "class": ["shown"] * 5 + ["too_few_staff", "no_cases"],
+                "numerator_n": [90, 91, 89, 92, 50, None, 0],
+                "denominator_n": [100] * 5 + [None, 0],
+            }
+        ),
+        denominator="d",
+        caveats=("too_few_staff",),
+    )
+    found = of_places(mapped)
+    assert found.table["class"].to_list()[4:] == ["below_95", "too_few_staff", "not_enough_data"]
+    assert found.parameters["indicator"] == "closing"
+    assert set(found.caveats) >= {"too_few_staff", "not_a_ranking"}
 
 
 def test_no_column_ranks_and_the_order_is_the_callers():

@@ -93,6 +93,21 @@ def test_rework_and_extension_are_of_cases_whose_source_tells():
     assert row(found, "extension")["numerator_n"] == 1
 
 
+def test_states_of_a_column_are_the_present_ones_and_the_result_says_so():
+    found = handling.indicators(make_cases([OPENED] * 3, [None] * 3, [None] * 3, state=["returned", "open", None]), now=NOW, zone=ZONE)
+    assert (row(found, "rework")["numerator_n"], row(found, "rework")["denominator_n"]) == (1, 3)
+    assert "present_states_only" in found.caveats
+
+
+def test_a_case_closed_before_it_was_opened_is_kept_without_hours_or_light():
+    """It still counts as closed by its due time: what is odd is its time, not its end."""
+    cases = make_cases([OPENED] * 2, [OPENED - DAY, OPENED + DAY], [OPENED + 2 * DAY] * 2)
+    assert cases.select("used_wh", "light").null_count().row(0) == (1, 1)
+    found = handling.indicators(cases, now=NOW, zone=ZONE)
+    assert row(found, "on_time")["numerator_n"] == 2
+    assert row(found, "resolved_within")["denominator_n"] == 1
+
+
 def test_share_settled_below_the_street_needs_a_known_meeting():
     columns = {"tier": ["microgrid"] * 17 + ["hall"] * 2 + ["street"] + [None] * 3}
     found = row(
