@@ -90,6 +90,7 @@ def indicators(
     # States in a column are the present ones: a case that was returned and is closed now looks as if it never was.
     if cases.filter(pl.col("tells") & (pl.col("events_n") == 0)).height:
         caveats = (*caveats, "present_states_only")
+    years = [name for name in ("calendar_unknown", "weekends_only") if cases.filter(_doubt(name)).height]
     none = (pl.col("class") == "shown") & (pl.col("denominator_n") == 0)
     return Result(
         method="indicators of handling, 95% intervals by Wilson",
@@ -102,7 +103,7 @@ def indicators(
         },
         table=table.with_columns(pl.when(none).then(pl.lit("no_cases")).otherwise("class").alias("class")),
         denominator="cases that are not void, of each indicator its own",
-        caveats=caveats,
+        caveats=(*caveats, *years),
     )
 
 

@@ -110,6 +110,8 @@ def test_cases_flag_what_the_calendar_does_not_know():
     guessed = handling.cases(reports, None, Calendar(unknown_years="weekends"), limits, now)
     assert guessed["due_at"].null_count() == 0
     assert flag_sums(guessed) == {"weekends_only": 2}
+    for cases, caveat in ((refused, "calendar_unknown"), (guessed, "weekends_only")):
+        assert caveat in handling.indicators(cases, now=now, zone=ZoneInfo("Asia/Shanghai")).caveats
 
 
 @pytest.mark.parametrize(
