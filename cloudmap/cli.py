@@ -288,7 +288,7 @@ def store_copy(
 def backup(
     city: CityArgument, file: Annotated[Path, typer.Argument(help="file to write", show_default=False)], as_json: Json = False
 ) -> None:
-    """Write the whole store into one file with checksums; the city's folder itself is copied by ordinary means."""
+    """Write the whole store into one file with checksums; city file, accounts and audit log stay in the folder: copy it as well."""
     from cloudmap.access.audit import record
     from cloudmap.store import open_store
     from cloudmap.store.backup import write_backup
@@ -297,7 +297,8 @@ def backup(
     store = open_store(opened)
     record(opened, "backup", file=str(file))
     with _working("backup"):
-        _print_inventory(write_backup(store, file, city=opened.city.code).as_dict(), f"{file}: backup, readable by its owner only", as_json)
+        told = f"{file}: backup of the store, readable by its owner only; accounts and audit log stay in {opened.folder}"
+        _print_inventory(write_backup(store, file, city=opened.city.code).as_dict(), told, as_json)
 
 
 @app.command()
