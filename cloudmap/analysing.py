@@ -140,7 +140,7 @@ def analyse_facts(
             maker.make(f"exposure_{layer}", exposure_key, lambda layer=layer: _exposure(city, units, maker, layer))  # type: ignore[misc]
 
     newest = now or facts.newest()
-    _make_reporting(city, facts, maker, state, newest)
+    _make_reporting(city, facts, taxonomy, maker, state, newest)
     changed = tuple(one.load_seq for one in loads if one.base_map_version not in ("", units.version))
     on = _make_beside(city, units, facts, taxonomy, maker, cube_key, units.levels if changed else units.dated_levels, newest)
     analysis = Analysis(
@@ -187,10 +187,10 @@ def _make_beside(
     return on
 
 
-def _make_reporting(city: City, facts: _Facts, maker: _Maker, state: str, newest: datetime) -> None:
+def _make_reporting(city: City, facts: _Facts, taxonomy: Taxonomy, maker: _Maker, state: str, newest: datetime) -> None:
     """Tell who reports and how late, and where regimes of reporting begin: what every comparison must ask first."""
-    key = _digest(state, city.city.timezone, newest.isoformat())
-    who = cache(facts.who)
+    key = _digest(state, city.city.timezone, newest.isoformat(), sorted(taxonomy.restricted))
+    who = cache(lambda: facts.who(sorted(taxonomy.restricted)))
     lag = cache(lambda: completeness(who(), zone=city.zone, now=newest))
     last_week_on = last_complete_week(newest, city.zone)
     place = cell_column(city.city.default_resolution).name
@@ -253,13 +253,17 @@ class _Facts:
         ]
         return wanted.join(pl.concat(parts), on="report_id", how="left", maintain_order="left")["text"]
 
-    def who(self) -> pl.DataFrame:
-        """Read who reported what when: source, times, reporter (a number in place of its hash), and the cells that it tells of."""
+    def who(self, restricted: Sequence[str]) -> pl.DataFrame:
+        """Read who reported when: source, times, reporter (a number in place of its hash), and the cells that it tells of.
+
+        Reports of restricted categories are left out: with them the difference to other totals would tell their number.
+        """
         cells = [name for name in self.places if name.startswith("cell_")]
-        read = ["source_id", "occurred_at", "reported_at", "reporter_hash", "reporter_kind", *cells]
+        read = ["category_code", "source_id", "occurred_at", "reported_at", "reporter_hash", "reporter_kind", *cells]
         reporter = pl.when(pl.col("reporter_hash").is_not_null()).then(pl.col("reporter_hash").hash()).alias("reporter")
         told = ("source_id", "occurred_at", "reported_at", "reporter_kind", *cells)
-        return pl.concat([self.read(seq, read).select(*told, reporter) for seq in self.load_seqs])
+        ordinary = ~pl.col("category_code").is_in(list(restricted))
+        return pl.concat([self.read(seq, read).filter(ordinary).select(*told, reporter) for seq in self.load_seqs])
 
     @property
     def told_again(self) -> pl.Series:

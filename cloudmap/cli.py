@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from cloudmap.access.views import Measure
 from cloudmap.accounts_cli import user_app
 from cloudmap.city import City, open_city
 from cloudmap.errors import CloudmapError, ConfigError
+from cloudmap.publish.legend import Measure
 from cloudmap.schema import LEDGER_CLASSES, REPAIRS
 
 if TYPE_CHECKING:
@@ -125,19 +125,29 @@ def analyse(
     city: CityArgument,
     as_of_load: Annotated[int | None, typer.Option(help="facts as they stood after this load")] = None,
     now: Annotated[datetime | None, typer.Option(help="what counts as now, in the city's zone; the newest report by default")] = None,
+    back_test: Annotated[
+        list[str] | None,
+        typer.Option("--back-test", help="also try forecasts of this category on weeks they have not seen; may be repeated"),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Turn facts into cubes and covers, redoing only what changed."""
+    """Turn facts into cubes, covers and series, redoing only what changed."""
     from cloudmap.pipeline import analyse as analyse_city
+    from cloudmap.pipeline import back_test as test_forecasts
 
     opened = open_city(city)
     with _working("analyse") as tell:
         analysis = analyse_city(opened, as_of=as_of_load, now=now.replace(tzinfo=opened.zone) if now else None, progress=tell)
+        cards = test_forecasts(opened, back_test, progress=tell) if back_test else {}
     if as_json:
         _print_json({**analysis.provenance(), "redone": list(analysis.redone)})
         return
     done = f"{len(analysis.redone)} of {len(analysis.parts)} parts made anew" if analysis.redone else "nothing had changed"
     out.print(f"analysed as of load {analysis.load_seq}, data to {analysis.now.astimezone(opened.zone):%Y-%m-%d %H:%M}: {done}")
+    for category, card in cards.items():
+        out.print(
+            f"  forecasts of {category}: {card.table.filter('shipped')['model'][0]} is used; `cloudmap show {city} risk_card` tells why"
+        )
 
 
 @app.command()
@@ -201,10 +211,11 @@ def show(
         _print_json(result_record(result))
         return
     out.print(result.summary(), markup=False, highlight=False)
-    table = Table(*result.table.columns)
-    for row in result.table.head(rows).iter_rows():
+    shown = result.table.drop("masked") if not result.table["masked"].any() else result.table
+    table = Table(*shown.columns)
+    for row in shown.head(rows).iter_rows():
         table.add_row(*(f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value) for value in row))
-    out.print(table)
+    (out if out.is_terminal else Console(width=240)).print(table)
 
 
 @app.command()
@@ -332,7 +343,7 @@ def demo(
     where = folder / name
     init(where, sample=name, scale=scale)
     load(where)
-    analyse(where)
+    analyse(where, back_test=["ALL"])
     if not once:
         serve(where, port=port)
         return

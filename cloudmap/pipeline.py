@@ -9,6 +9,7 @@ from pathlib import Path
 from cloudmap.access.audience import Audience
 from cloudmap.access.reader import Reader
 from cloudmap.analysing import Analysis, analyse_facts
+from cloudmap.analytics.result import Result
 from cloudmap.city import City, Source
 from cloudmap.errors import ConfigError, SourceError, StoreError
 from cloudmap.geo.boundaries import read_units
@@ -81,6 +82,46 @@ def analyse(
         Nothing is loaded yet.
     """
     return analyse_facts(city, open_store(city), read_units(city), read_taxonomy(city), as_of=as_of, now=now, progress=progress)
+
+
+def back_test(
+    city: City, categories: Sequence[str] = ("ALL",), *, progress: Callable[[str], None] = lambda _name: None
+) -> dict[str, Result]:
+    """Try the forecasts of a city on weeks that they have not seen, and keep what came out beside the newest analysis.
+
+    Parameters
+    ----------
+    city : City
+    categories : sequence of str, default ("ALL",)
+        ALL, groups or categories; those that were tested on these facts before are not tested again.
+    progress : callable
+        Told the category as its test begins.
+
+    Returns
+    -------
+    dict of str to Result
+        The risk card of each category, on the default layer: one row a model; `shipped` marks the one that is used.
+
+    Raises
+    ------
+    AnalysisError
+        Nothing is analysed yet, a category is never scored, or the past is too short for twelve origins.
+    """
+    from cloudmap.access.back_tests import back_tested, keep_back_test
+    from cloudmap.access.statistics import HORIZON_WEEKS
+    from cloudmap.analytics.risk_card import back_test_risk
+
+    reader = read(city)
+    layer, period = reader.default_layer, reader.default_period.id
+    cards = {}
+    for category in categories:
+        known = back_tested(reader.store, reader.provenance, layer, category)
+        if known is None:
+            progress(f"back-test of {category}")
+            tested = back_test_risk(reader.panel(layer, category, period), horizon_weeks=HORIZON_WEEKS)
+            keep_back_test(reader.store, reader.provenance, layer, category, tested.card, tested.calibration)
+        cards[category] = reader.statistic("risk_card", category=category)
+    return cards
 
 
 def read(city: City, *, audience: Audience | None = None) -> Reader:

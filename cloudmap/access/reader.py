@@ -28,6 +28,7 @@ from cloudmap.analytics.result import Result
 from cloudmap.errors import AccessError, AnalysisError
 
 if TYPE_CHECKING:
+    from cloudmap.analytics.panel import Panel
     from cloudmap.city import City
     from cloudmap.ingest.taxonomy import Taxonomy
     from cloudmap.store.contract import Store
@@ -109,13 +110,30 @@ class Reader(Rows):
         """
         return self._statistics.result(name, layer, category, period)
 
+    @property
+    def default_layer(self) -> str:
+        """Id of the layer that is shown where none is chosen: cells at the default resolution, else the coarsest units."""
+        return self._statistics.default_layer(("cell", "unit"))
+
+    def panel(self, layer: str, category: str, period: str) -> Panel:
+        """Lay the counts of a layer out by place and week up to a period's end: for statistics, undisclosed.
+
+        Raises
+        ------
+        AnalysisError
+            Unknown id, or a category that is never scored.
+        AccessError
+            A restricted category.
+        """
+        return self._statistics.panel(layer, category, period)
+
     def result(self, name: str, *, layer: str | None = None, category: str = ALL, period: str | None = None) -> Result:
         """Return a measure of a layer or a statistic of the city by its name; arguments and errors as for `values` and `statistic`."""
         if name in STATISTICS:
             return self.statistic(name, layer=layer, category=category, period=period)
         if name not in MEASURES:
             raise AnalysisError(f"{name!r} is unknown; there are {', '.join(dict.fromkeys([*MEASURES, *STATISTICS]))}")
-        chosen = layer or self._statistics.default_layer(("unit", "cell"))
+        chosen = layer or self.default_layer
         return self.values(chosen, category, period or self.default_period.id, name)
 
     @cached_property

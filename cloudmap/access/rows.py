@@ -54,12 +54,12 @@ class Rows(Choices):
         return pl.DataFrame({"x_m": x_m, "y_m": y_m, "t_days": rows["occurred_at"].dt.epoch("s") / 86_400})
 
     def water_distances(self, category: str, period: Period) -> pl.DataFrame:
-        """Tell how far the matters of a choice lie from water: distance_m, kind; only what lies within 2 km, for statistics only."""
+        """Tell how far the located matters of a choice lie from water: distance_m and kind, null beyond 2 km. For statistics only."""
         rows = self._within(category, period, ["report_id", "ledger_class"]).filter(pl.col("ledger_class") == "located")
         told_again = self.part("matters").filter(pl.col("report_id") != pl.col("matter_id"))
-        near = rows.join(told_again, on="report_id", how="anti").join(self.part("near_water"), on="report_id")
+        near = rows.join(told_again, on="report_id", how="anti").join(self.part("near_water"), on="report_id", how="left")
         kinds = self.part("water").select(reach="id", kind="kind")
-        return near.join(kinds, on="reach").select("distance_m", "kind")
+        return near.join(kinds, on="reach", how="left").select("distance_m", "kind")
 
     def _within(self, category: str, period: Period, columns: list[str]) -> pl.DataFrame:
         start, end = (self.city.midnight(day) for day in (period.first_on, period.last_on + timedelta(days=1)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import polars as pl
 
+from cloudmap.access.back_tests import back_tested
 from cloudmap.access.choices import place_column
 from cloudmap.access.disclosure import disclose
 from cloudmap.analytics.cube import mean_severity, total_by_place
@@ -38,11 +39,11 @@ THRESHOLD: Final = 0.05
 BANDS_M: Final = (0.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0)
 """Edges of the bands of distance to water."""
 
+HORIZON_WEEKS: Final = 4
+"""Weeks ahead that a forecast is of."""
+
 REPLICATES: Final = 199
 """Tables drawn for a scan that somebody waits for; the Gumbel tail beside tells smaller p."""
-
-NEAR_REPEAT_N: Final = 50_000
-"""Reports that a near-repeat table stands on at most: the newest ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,8 @@ STATISTICS: Final = {
         Statistic("scan", ("unit", "cell")),
         Statistic("silent", ("unit", "cell"), category=False, map=True),
         Statistic("risk", ("unit", "cell"), map=True),
-        Statistic("risk_card", (), period=False),
+        Statistic("risk_card", period=False),
+        Statistic("risk_calibration", period=False),
         Statistic("power", ("unit", "cell")),
         Statistic("alarms", ("unit",), category=False),
         Statistic("near_repeat"),
@@ -249,17 +251,25 @@ class Statistics:
         panel = self.panel(layer_id, category, period_id)
         cube = self._reader.part(f"cube_{place_column(self._reader.layer(layer_id))}")
         severity = mean_severity(cube, panel.places, self._reader.codes(category, "hotspot"))
-        return forecast(panel, horizon_weeks=4, severity=severity)
+        card = back_tested(self._reader.store, self._reader.provenance, layer_id, category)
+        return forecast(panel, horizon_weeks=HORIZON_WEEKS, severity=severity, card=card[0] if card else None)
 
     def _risk_card(self, _layer: None, category: str, _period: None) -> Result:
+        return self._card(category)[0]
+
+    def _risk_calibration(self, _layer: None, category: str, _period: None) -> Result:
+        return self._card(category)[1]
+
+    def _card(self, category: str) -> tuple[Result, Result]:
+        """Return the back-test of a category's forecasts, and their calibration by decile, as `cloudmap analyse --back-test` left it."""
         reader = self._reader
-        stored = reader.part("risk_card").filter(pl.col("category_code") == category)
-        if stored.is_empty():
-            raise AnalysisError(f"no back-test of category {category}; choose ALL or one of the groups")
         reader.codes(category, "hotspot")
-        return Result(
-            "rolling back-test", {"category": category, "layer": stored["layer"][0]}, stored.drop("layer"), stored["denominator"][0]
-        )
+        stored = back_tested(reader.store, reader.provenance, self.default_layer(("cell", "unit")), category)
+        if stored is None:
+            raise AnalysisError(
+                f"forecasts of {category} were not back-tested; run `cloudmap analyse {reader.city.folder} --back-test {category}`"
+            )
+        return stored
 
     def _power(self, layer_id: str, category: str, period_id: str) -> Result:
         from cloudmap.analytics.power import power_table
@@ -281,7 +291,7 @@ class Statistics:
         from cloudmap.analytics.near_repeat import near_repeat_result
 
         reader = self._reader
-        points = reader.located_points(category, reader.period(period_id)).sort("t_days").tail(NEAR_REPEAT_N)
+        points = reader.located_points(category, reader.period(period_id))
         made = near_repeat_result(points, distances_m=(100.0, 250.0, 500.0), days=(3.0, 7.0, 14.0, 28.0), replicates=99)
         return replace(made, parameters={**made.parameters, "category": category, "period": period_id})
 
@@ -295,7 +305,9 @@ class Statistics:
         lengths = water.set_index("id").geometry.to_crs(reader.city.city.metric_crs)
         length = {str(code): float(shape.length) for code, shape in lengths.items()}
         totals = total_by_place(reader.part("cube_reach"), period=reader.period(period_id), categories=reader.codes(category, "hotspot"))
-        counts = reaches.select("place", "name", "kind").join(totals.select("place", n="matters_n"), on="place", how="left")
+        counts = reaches.select("place", "name", "kind").join(
+            totals.select("place", n="matters_n"), on="place", how="left", maintain_order="left"
+        )
         counts = counts.with_columns(pl.col("n").fill_null(0), length_m=pl.col("place").replace_strict(length, return_dtype=pl.Float64))
         made = by_reach(counts, weights=water_network(reaches))
         return replace(made, parameters={**made.parameters, "category": category, "period": period_id})

@@ -250,7 +250,9 @@ def build_panel(
     weeks_n = counts.shape[1]
     exposure = None
     if ground.exposure is not None:
-        known = pl.DataFrame({"place": ground.places}, schema={"place": pl.String}).join(ground.exposure, on="place", how="left")
+        known = pl.DataFrame({"place": ground.places}, schema={"place": pl.String}).join(
+            ground.exposure, on="place", how="left", maintain_order="left"
+        )
         exposure = known["exposure"].fill_null(0.0).to_numpy()
     begun = 0 if regime_from is None else min(max((regime_from - first).days // 7, 0), weeks_n - 1)
     complete_n = weeks_n if complete_to is None else max((complete_to - first).days // 7 + 1, 0)

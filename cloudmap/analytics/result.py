@@ -37,7 +37,8 @@ class Result:
 
     def summary(self) -> str:
         """Tell method, size, denominator, parameters and caveats in a few lines."""
-        lines = [f"{self.method}: {self.table.height} places; denominator: {self.denominator}"]
+        what = "places" if "place" in self.table.columns else "rows"
+        lines = [f"{self.method}: {self.table.height} {what}; denominator: {self.denominator}"]
         lines += [f"  {name} = {value}" for name, value in self.parameters.items()]
         if "class" in self.table.columns:
             counts = self.table["class"].drop_nulls().value_counts(sort=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -161,7 +161,7 @@ def _label(reader: Reader, what: str, layer_id: str, category: str, measure: Mea
     return LayerLabel(what, title, description, facts, reader.now)
 
 
-def _record(reader: Reader, what: str, path: Path, **detail: object) -> None:
+def _record(reader: Reader, what: str, path: Path, **detail: Any) -> None:
     """Write the export to the audit log before the file takes its name: nothing leaves unrecorded."""
     from cloudmap.access.audit import record
 
