@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from dash import Input, Output
 
 from cloudmap.access.accounts import Accounts
-from cloudmap.dashboard.rights import UPDATE, undeclared
+from cloudmap.access.audit import newest
+from cloudmap.dashboard.rights import UPDATE, needed, undeclared
 from cloudmap.dashboard.site import make_app
 from tests.dashboard.fake_reader import FakeReader
 from tests.dashboard.people import EVERYBODY, app_for, made_city, signed_in, with_everybody
@@ -31,6 +31,9 @@ ROUTES: dict[str, tuple[str, str, frozenset[str]]] = {
     "map_geometry": ("GET", "/map/geometry/cell_8/abc", EVERY),
     "map_values": ("GET", f"/map/values?{VALUES}", EVERY),
     "map_numbers": ("GET", f"/map/numbers?{VALUES}", EVERY),
+    "map_weeks": ("GET", "/map/weeks?category=ALL", EVERY),
+    "map_points": ("GET", f"/map/points?{VALUES}", frozenset({"official", "analyst"})),
+    "map_table": ("GET", f"/map/table.csv?{VALUES}", frozenset({"official", "planner", "analyst"})),
     "signin.enter": ("GET", "/signin", ANYONE),
     "signin.style": ("GET", "/signin/style.css", ANYONE),
     "signin.icon": ("GET", "/signin/icon.svg", ANYONE),
@@ -55,6 +58,7 @@ CALLBACKS: dict[str, frozenset[str]] = {
     "appshell.navbar": NOBODY,
     "sheet.aria-busy": NOBODY,
     "picked.data": NOBODY,
+    "asked.data": NOBODY,
 }
 
 
@@ -65,7 +69,9 @@ def accounts(tmp_path_factory: pytest.TempPathFactory) -> Accounts:
 
 @pytest.fixture(scope="module")
 def app(accounts: Accounts) -> Any:
-    return app_for(FakeReader(), accounts)
+    reader = FakeReader()
+    reader.city = reader.city.model_copy(update={"folder": accounts.city.folder})
+    return app_for(reader, accounts)
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +104,32 @@ def test_every_callback_for_every_role(app: Any, clients: dict[str, Any], output
         body = {"output": key, "outputs": [], "inputs": [], "changedPropIds": [], "state": []}
         answers = {who: client.post(UPDATE, json=body).status_code for who, client in clients.items()}
         assert {who for who, status in answers.items() if status not in (401, 403)} == CALLBACKS[output], answers
+
+
+def taking() -> list[str]:
+    """Addresses that ask for the right to take files out."""
+    return [address for endpoint, (_, address, _) in ROUTES.items() if needed(endpoint) == "take"]
+
+
+@pytest.mark.parametrize("address", taking())
+def test_whatever_is_taken_out_is_written_down_with_who_took_it(clients: dict[str, Any], accounts: Accounts, address: str) -> None:
+    for who in ("planner", "wall", "auditor"):
+        before = len(newest(accounts.city))
+        answer = clients[who].get(address)
+        assert (len(newest(accounts.city)) > before) is (answer.status_code == 200)
+    assert newest(accounts.city, 1)[0]["user"] == "the.planner"
+
+
+@pytest.mark.parametrize("address", taking())
+def test_nothing_is_taken_out_while_it_cannot_be_written_down(clients: dict[str, Any], accounts: Accounts, address: str) -> None:
+    log = accounts.city.folder / "audit.log"
+    kept = log.rename(log.with_name("kept"))
+    log.mkdir()
+    try:
+        assert clients["planner"].get(address).status_code == 403
+    finally:
+        log.rmdir()
+        kept.rename(log)
 
 
 def test_a_person_who_opens_a_page_is_led_to_the_sign_in_page_and_a_script_gets_a_number(clients: dict[str, Any]) -> None:
@@ -156,7 +188,7 @@ def test_addresses_near_the_open_ones_are_shut(clients: dict[str, Any], address:
     assert clients["anonymous"].get(address).status_code in (400, 401, 404, 308)
 
 
-def test_what_is_shown_to_nobody_tells_nothing(clients: dict[str, Any], tmp_path: Path) -> None:
+def test_what_is_shown_to_nobody_tells_nothing(clients: dict[str, Any]) -> None:
     answer = clients["anonymous"].get("/_dash-layout")
     assert answer.data == b"401 Unauthorized"
     assert answer.headers["Cache-Control"] == "no-store"
