@@ -99,8 +99,8 @@ def emerging_hotspots(
 
     Trend: Mann-Kendall on the neighbourhood's **share** of its step's reports, its sum by what equal shares would give, adjusted across
     places. Not on the z of Gi*: z grows with the root of the count, so that where places differ a doubling of all reporting makes lasting
-    hotspots "rise" and lasting cold spots "fall" (any such trend on half to all of the maps, 1-4% of them for the share;
-    ``benchmarks/statistics.md``). Neighbourhoods with fewer than `MINIMUM_PER_STEP` reports a step on average get no trend; so a place
+    hotspots "rise" and lasting cold spots "fall": some do on half to all of the maps of 52 steps, on one in twenty by their share
+    (``benchmarks/statistics.md``). Neighbourhoods with fewer than `MINIMUM_PER_STEP` reports a step on average get no trend; so a place
     without reports never "falls".
 
     The seventeen classes and their precedence: `emerging.classify`. A trend is named there only for places that are hot (cold) in at
