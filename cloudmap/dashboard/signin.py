@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 from dash import html
 from flask import Blueprint, Flask, Response, abort, current_app, g, redirect, render_template, request, send_file, session
@@ -171,8 +172,9 @@ def leave() -> Any:
 
 def audit() -> Any:
     """Show the newest lines of the audit log and whether the chain is whole."""
-    city = _entrance().city
-    return _page("audit", _words(""), 200, chain=verify(city), entries=newest(city), zone=city.zone)
+    city, say = _entrance().city, _words("")
+    entries = [one | {"at": _local(one.get("at"), city.zone), "action": _action(str(one.get("action", "")), say)} for one in newest(city)]
+    return _page("audit", say, 200, chain=verify(city), entries=entries)
 
 
 def safe_next(asked: str) -> str:
@@ -187,6 +189,18 @@ def safe_next(asked: str) -> str:
     if path not in ("/", *_PAGES) or not _QUERY.fullmatch(query):
         return "/"
     return path + mark + query
+
+
+def _local(at: object, zone: ZoneInfo) -> str:
+    try:
+        return f"{datetime.fromisoformat(str(at)).astimezone(zone):%Y-%m-%d %H:%M:%S}"
+    except ValueError:
+        return ""
+
+
+def _action(action: str, say: Words) -> str:
+    key = f"signin.action.{action.replace(' ', '_')}"
+    return say(key) if say.has(key) else action
 
 
 def _try(form: FlaskForm) -> Entry:
