@@ -27,6 +27,9 @@ LEAST_N: Final = 5
 """No alarm where the four weeks up to the newest hold fewer matters: one more or less would decide."""
 
 _YEARS, _WINDOW, _YEAR = 3, 3, 52
+_NOISE_WEEKS = 104
+"""Weeks from which noise and the usual week are learnt: two seasons."""
+
 _BASELINE, _GAP = 7, 2
 """EARS C2: seven weeks, two weeks before the one judged."""
 
@@ -133,7 +136,7 @@ def _judge(
     judged = _Judged(nothing.copy(), nothing.copy(), nothing.copy(), np.zeros(len(counts), dtype=bool))
     if not short_enough:
         return judged
-    past = counts[:, start:at][:, trained]
+    past = counts[:, start:at][:, trained][:, -_NOISE_WEEKS:]
     phi = fit_noise(past).phi
     if long_enough:
         _by_season(counts, at, alpha, phi, judged)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy import optimize, special
 
 from cloudmap.errors import AnalysisError
 
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 _PRIOR_FREEDOM = 20.0
 """Weight, in degrees of freedom, of the places together when one place's own noise is judged."""
 
-_ROUNDS = 12
+_DOUBT = 0.82
+"""Drop of the log likelihood at the upper end of a one-sided 90% interval."""
+
+_LEAST = 1e-4
+"""Floor above 1, and growth, that stand for none."""
 
 
 class Noise(NamedTuple):
@@ -26,12 +31,12 @@ class Noise(NamedTuple):
     growth: float
 
 
-def fit_noise(blocks: npt.ArrayLike) -> Noise:
+def fit_noise(spans: npt.ArrayLike) -> Noise:
     """Estimate the dispersion of counts of many places over many equal spans of time.
 
     Parameters
     ----------
-    blocks : array_like of shape (n, k)
+    spans : array_like of shape (n, k)
         Counts of n places in k spans of one length; spans need not touch.
 
     Returns
@@ -46,52 +51,92 @@ def fit_noise(blocks: npt.ArrayLike) -> Noise:
 
     Notes
     -----
-    A place's expected count is its own total x the span's total over all (one place alone: its mean), so that what happens to all places
-    alike is no noise. Squared residuals, less the freedom that fitting takes, are regressed on floor x mean + growth x mean^2 (weights:
-    the inverse of their own variance): floor above 1 is clumping of a size of its own, growth that of a negative binomial. A place that
-    varies more than the curve says has its own factor, drawn towards 1 by `_PRIOR_FREEDOM`; one that varies less keeps the curve. Single
-    residuals count up to six deviations and three, so that a change long past does not blind the place for ever.
+    Given a place's total N, its counts are Dirichlet-multinomial about the course that all places share (one place alone: about its mean),
+    so that what happens everywhere is no noise. The concentration 1 / ((floor - 1) / N + growth / k) stands for variance (floor + growth x
+    mean) x mean; both numbers are fitted by maximum likelihood over all places, and raised to the upper end of what the likelihood
+    believes (90%, one-sided), since too little noise makes false claims. Being conditional, the likelihood knows that a place with
+    a single report tells nothing; regressions of squared residuals take it for a sign of calm, and find too little noise where counts are
+    sparse and come in clumps. A place that varies more than the curve says has its own factor, drawn towards 1 by `_PRIOR_FREEDOM`; one
+    that varies less keeps the curve. For the factor a residual counts up to six deviations and three, so that a change long past does not
+    blind the place for ever.
+
+    References
+    ----------
+    Mosimann (1962), doi:10.1093/biomet/49.1-2.65.
+
+    Examples
+    --------
+    >>> fit_noise([[4, 5, 6, 4, 5, 6], [50, 48, 51, 52, 49, 50]]).phi.round(2).tolist()
+    [1.0, 1.0]
     """
-    y = np.asarray(blocks, dtype=np.float64)
+    y = np.asarray(spans, dtype=np.float64)
     if y.ndim != 2 or y.shape[1] < 4:
         raise AnalysisError(f"noise needs counts of at least four spans of time, got shape {y.shape}; take shorter spans or wait")
     total = y.sum()
     if total == 0:
         return Noise(np.ones(len(y)), 1.0, 0.0)
-    by_place, by_span = y.sum(axis=1), y.sum(axis=0)
-    if len(y) == 1:
-        expected, left = np.full_like(y, y.mean()), np.full_like(y, 1 - 1 / y.shape[1])
-    else:
-        expected = np.outer(by_place, by_span) / total
-        left = np.outer(1 - by_place / total, 1 - by_span / total)
+    by_place = y.sum(axis=1)
+    course = y.sum(axis=0) / total if len(y) > 1 else np.full(y.shape[1], 1 / y.shape[1])
+    floor, growth = _fit(y, by_place, course)
+    phi = floor + growth * by_place / y.shape[1]
+    return Noise(np.maximum(phi * _own_factor(y, by_place, course, phi), 1.0), floor, growth)
+
+
+def _fit(y: Floats, by_place: Floats, course: Floats) -> tuple[float, float]:
+    """Maximise the Dirichlet-multinomial likelihood over floor and growth."""
+    place, span = np.nonzero(y)
+    counts, share = y[place, span], course[span]
+    used = by_place > 1
+    k = y.shape[1]
+    if not used.any():
+        return 1.0, 0.0
+
+    def loss(at: Floats) -> tuple[float, Floats]:
+        extra, growth = np.exp(at)
+        inverse = extra / np.maximum(by_place, 1.0) + growth / k
+        firm = 1 / inverse
+        part = firm[place] * share
+        value = (special.gammaln(firm) - special.gammaln(by_place + firm))[used].sum()
+        value += (special.gammaln(counts + part) - special.gammaln(part)).sum()
+        slope = special.digamma(firm) - special.digamma(by_place + firm)
+        slope += np.bincount(place, share * (special.digamma(counts + part) - special.digamma(part)), minlength=len(y))
+        by_inverse = -slope * firm**2
+        gradient = np.array([(by_inverse / np.maximum(by_place, 1.0)).sum() * extra, (by_inverse / k).sum() * growth])
+        return -float(value), -gradient
+
+    def likelihood(extra: float, growth: float) -> float:
+        return -loss(np.log(np.maximum([extra, growth], _LEAST)))[0]
+
+    low, high = np.log(_LEAST), np.log(1e5)
+    starts = ([np.log(0.5), low], [low, np.log(0.1)], [np.log(0.5), np.log(0.05)])
+    start = min(starts, key=lambda one: loss(np.asarray(one))[0])
+    found = optimize.minimize(
+        loss, np.asarray(start), jac=True, method="L-BFGS-B", bounds=[(low, high)] * 2, options={"maxiter": 60, "ftol": 1e-8}
+    )
+    extra, growth = (0.0 if value <= low + 0.1 else float(np.exp(value)) for value in found.x)
+    raised = _raised(lambda factor: likelihood((1 + extra) * factor - 1, growth * factor))
+    return (1 + extra) * raised, growth * raised
+
+
+def _raised(likelihood: Callable[[float], float]) -> float:
+    """Give the factor by which the noise may be larger than the best fit without being hard to believe: nearly 1 where data are many."""
+    least = likelihood(1.0) - _DOUBT
+    low, high = 0.0, np.log(20.0)
+    for _ in range(10):
+        middle = (low + high) / 2
+        low, high = (middle, high) if likelihood(float(np.exp(middle))) > least else (low, middle)
+    return float(np.exp(low))
+
+
+def _own_factor(y: Floats, by_place: Floats, course: Floats, phi: Floats) -> Floats:
+    """Tell how much more each place varies than the curve says, at least 1."""
+    expected = by_place[:, None] * course
+    lone = len(y) == 1
+    left = np.outer(1 - (0.0 if lone else by_place / by_place.sum()), 1 - course)
     used = (expected > 0) & (left > 1e-6)
-    mean, squared, whole = expected[used], (y[used] - expected[used]) ** 2, left[used]
-    floor, growth = 1.0, 0.0
-    for _ in range(_ROUNDS):
-        variance = floor * mean + growth * mean**2
-        capped = np.minimum(squared / whole, (3 + 6 * np.sqrt(variance)) ** 2)
-        floor, growth = _curve(mean, capped, variance)
-    curve = floor * expected + growth * expected**2
-    capped = np.minimum((y - expected) ** 2 / np.where(used, left, 1.0), (3 + 6 * np.sqrt(curve)) ** 2)
-    standard = np.where(used, capped / np.where(used, curve, 1.0), 0.0)
-    freedom = used.sum(axis=1) * (1 - 1 / y.shape[1])
-    own = standard.sum(axis=1) * (1 - 1 / y.shape[1])
-    factor = np.maximum((own + _PRIOR_FREEDOM) / (freedom + _PRIOR_FREEDOM), 1.0)
-    return Noise(np.maximum(factor * (floor + growth * by_place / y.shape[1]), 1.0), floor, growth)
-
-
-def _curve(mean: Floats, squared: Floats, variance: Floats) -> tuple[float, float]:
-    """Regress squared residuals on floor x mean + growth x mean^2, floor at least 1, growth at least 0."""
-    weight = 1 / (variance**2 * (2 + 1 / variance))
-    aa, ab, bb = (float((weight * mean**power).sum()) for power in (2, 3, 4))
-    ay, by = float((weight * mean * squared).sum()), float((weight * mean**2 * squared).sum())
-    determinant = aa * bb - ab**2
-    if determinant > 1e-9 * aa * bb:
-        floor, growth = (ay * bb - by * ab) / determinant, (by * aa - ay * ab) / determinant
-        if floor >= 1 and growth >= 0:
-            return floor, growth
-    only_growth = max((by - ab) / bb, 0.0)
-    only_floor = max(ay / aa, 1.0)
-    options = [(1.0, only_growth), (only_floor, 0.0)]
-    misfit = [float((weight * (squared - floor * mean - growth * mean**2) ** 2).sum()) for floor, growth in options]
-    return options[int(np.argmin(misfit))]
+    variance = np.where(used, expected * phi[:, None], 1.0)
+    squared = np.minimum((y - expected) ** 2 / np.where(used, left, 1.0), (3 + 6 * np.sqrt(variance)) ** 2)
+    own = np.where(used, squared / variance, 0.0).sum(axis=1)
+    spared = 1 - 1 / y.shape[1]
+    factor: Floats = (own * spared + _PRIOR_FREEDOM) / (used.sum(axis=1) * spared + _PRIOR_FREEDOM)
+    return np.maximum(factor, 1.0)
