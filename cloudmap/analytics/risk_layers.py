@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from cloudmap.analytics.backtest import paired_difference, poisson_deviance
 from cloudmap.analytics.risk_features import Features
-from cloudmap.analytics.risk_learner import Training, fit, training_rows
+from cloudmap.analytics.risk_learner import Training, fit, ratios, training_rows
 from cloudmap.analytics.risk_ready import Ready
 
 Floats = npt.NDArray[np.float64]
@@ -19,23 +19,27 @@ Floats = npt.NDArray[np.float64]
 PLACEBOS_N = 39
 _FEWEST_ORIGINS = 8
 _MOST_SMOOTHING = 80
+_NEWTON_STEPS = 25
 
 
 class LayerVerdict(NamedTuple):
-    """Gain in mean deviance by a layer, its interval over origins, the share of placebos that gain as much, and whether it is kept."""
+    """Gain in mean deviance by a layer, its interval over origins, the share of placebos that gain as much, and whether it is kept.
+
+    The share is None where the interval alone refuses the layer.
+    """
 
     name: str
     gain: float
     lower: float
     upper: float
-    placebo_p: float
+    placebo_p: float | None
     kept: bool
 
 
 class _Step(NamedTuple):
-    """One origin with a learner that knows no layer: its training rows and what it makes of them, and of the weeks to come."""
+    """One origin with a learner that knows no layer: each place's counts in its training rows, what it makes of them and of what comes."""
 
-    rows: Training
+    came: Floats
     fitted: Floats
     expected: Floats
     truth: Floats
@@ -72,7 +76,7 @@ def judge_layers(
     if not layers:
         return []
     if len(origins) < _FEWEST_ORIGINS:
-        return [LayerVerdict(name, np.nan, np.nan, np.nan, 1.0, kept=False) for name in layers]
+        return [LayerVerdict(name, np.nan, np.nan, np.nan, None, kept=False) for name in layers]
     rng = np.random.default_rng([seed, 1])
     steps = _steps(ready, origins, seed)
     plain = [poisson_deviance(step.truth, step.expected) for step in steps]
@@ -80,9 +84,12 @@ def judge_layers(
     for name, layer in layers.items():
         scored = _with_layer(steps, layer)
         gain = paired_difference(plain, scored, rng=rng)
+        if not gain.lower > 0:
+            verdicts.append(LayerVerdict(name, *gain, None, kept=False))
+            continue
         placebos = [np.mean(plain) - np.mean(_with_layer(steps, one)) for one in placebo_layers(layer, ready.near, placebos_n, rng)]
-        p = (1 + sum(one >= gain.mean for one in placebos)) / (1 + placebos_n)
-        verdicts.append(LayerVerdict(name, *gain, p, kept=bool(gain.lower > 0 and p <= 0.05)))
+        p = (1 + int(sum(one >= gain.mean for one in placebos))) / (1 + placebos_n)
+        verdicts.append(LayerVerdict(name, *gain, p, kept=p <= 0.05))
     return verdicts
 
 
@@ -129,9 +136,9 @@ def _steps(ready: Ready, origins: list[int], seed: int) -> list[_Step]:
     for origin in origins:
         rows = training_rows(features, origin, np.random.default_rng([seed, origin]))
         model = fit("poisson_regression", rows, seed=seed)
-        fitted = np.maximum(model.predict(rows.x), 1e-6) * rows.due
-        expected = np.maximum(model.predict(features.at(origin)), 1e-6) * features.due(origin)
-        steps.append(_Step(rows, fitted, expected, ready.history.truth(origin)))
+        fitted = ratios(model, rows.x) * rows.due
+        expected = ratios(model, features.at(origin)) * features.due(origin)
+        steps.append(_Step(*_by_place(rows, fitted, expected.size), expected, ready.history.truth(origin)))
     return steps
 
 
@@ -142,8 +149,8 @@ def _with_layer(steps: list[_Step], layer: Floats) -> list[float]:
     basis = np.column_stack([np.ones_like(standard), standard, standard**2])
     scores = []
     for step in steps:
-        sums = _by_place(step.rows, step.fitted, layer.size)
-        scores.append(poisson_deviance(step.truth, step.expected * np.exp(basis @ _coefficients(basis, *sums))))
+        at = _coefficients(basis, step.came, step.fitted)
+        scores.append(poisson_deviance(step.truth, step.expected * np.exp(basis @ at)))
     return scores
 
 
@@ -154,13 +161,14 @@ def _by_place(rows: Training, fitted: Floats, n: int) -> tuple[Floats, Floats]:
 
 
 def _coefficients(basis: Floats, came: Floats, mean: Floats) -> Floats:
-    """Poisson regression of counts on a basis with an offset, by a few Newton steps, drawn slightly to zero."""
+    """Poisson regression of counts on a basis with an offset, by Newton's steps, drawn slightly to 0; no effect where none settles."""
     at = np.zeros(basis.shape[1])
     ridge = np.diag([1e-6, 1.0, 1.0])
-    for _ in range(8):
+    for _ in range(_NEWTON_STEPS):
         now = mean * np.exp(np.clip(basis @ at, -5.0, 5.0))
         slope = basis.T @ (came - now) - ridge @ at
-        at += np.linalg.solve((basis * now[:, None]).T @ basis + ridge, slope)
-        if not np.abs(at).max() < 20:
-            return np.zeros(basis.shape[1])
-    return at
+        move = np.linalg.solve((basis * now[:, None]).T @ basis + ridge, slope)
+        at += move
+        if np.abs(move).max() < 1e-4:
+            return at
+    return np.zeros(basis.shape[1])

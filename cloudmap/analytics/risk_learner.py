@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from cloudmap.analytics.negative_binomial import fit_size
 from cloudmap.analytics.risk_features import Features
@@ -26,6 +27,12 @@ _TRAINING_ORIGINS = 26
 _WARM_UP_WEEKS = 13
 _FEWEST_ORIGINS = 3
 _LARGE = 1e7
+
+_RIDGE_REPORTS = 5.0
+"""Coefficients of features of deviation 1 are drawn to 0 by a normal prior of this precision, which gives way to more reports."""
+
+_RATIOS = (1e-6, 1e3)
+"""Ratios to the city beyond these are an accident of extrapolation."""
 
 
 class Training(NamedTuple):
@@ -134,26 +141,40 @@ def fit(kind: Kind, rows: Training, *, seed: int) -> RegressorMixin:
     """
     weight = rows.weight * rows.due
     name = "poissonregressor__sample_weight" if kind == "poisson_regression" else "sample_weight"
-    with threadpool_limits(1):
-        return _model(kind, seed).fit(rows.x, rows.y / rows.due, **{name: weight / weight.mean()})
+    with _threads().limit(limits=1):
+        return _model(kind, max(float(rows.weight @ rows.y), 1.0), seed).fit(rows.x, rows.y / rows.due, **{name: weight / weight.mean()})
 
 
 def _expected(model: RegressorMixin, features: Features, origin: int) -> Floats:
-    with threadpool_limits(1):
-        return np.asarray(np.maximum(model.predict(features.at(origin)), 1e-6) * features.due(origin), dtype=np.float64)
+    return ratios(model, features.at(origin)) * features.due(origin)
 
 
-def _model(kind: Kind, seed: int) -> RegressorMixin:
+def ratios(model: RegressorMixin, x: Floats) -> Floats:
+    """Predict ratios to what the city's rate would bring, shape (n,), for features (n, columns)."""
+    with _threads().limit(limits=1), np.errstate(over="ignore"):
+        return np.clip(np.asarray(model.predict(x), dtype=np.float64), *_RATIOS)
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    """The threads of the libraries in this process; finding them takes longer than fitting a small regression."""
+    import sklearn.ensemble  # noqa: F401  # loads what is to be found
+
+    return ThreadpoolController()
+
+
+def _model(kind: Kind, reports_n: float, seed: int) -> RegressorMixin:
     from sklearn.ensemble import HistGradientBoostingRegressor
     from sklearn.linear_model import PoissonRegressor
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     if kind == "poisson_regression":
-        return make_pipeline(StandardScaler(), PoissonRegressor(alpha=1e-3, solver="newton-cholesky", max_iter=200))
+        ridge = PoissonRegressor(alpha=_RIDGE_REPORTS / reports_n, solver="newton-cholesky", max_iter=200)
+        return make_pipeline(StandardScaler(), ridge)
     if kind == "boosted_trees":
         return HistGradientBoostingRegressor(
-            loss="poisson", learning_rate=0.08, max_iter=80, max_leaf_nodes=8, min_samples_leaf=100, l2_regularization=1.0,
+            loss="poisson", learning_rate=0.08, max_iter=80, max_leaf_nodes=8, max_bins=32, min_samples_leaf=100, l2_regularization=1.0,
             early_stopping=False, random_state=seed,
         )  # fmt: skip
     raise AnalysisError(f"learner {kind!r} is unknown; use one of {', '.join(KINDS)}")
