@@ -158,6 +158,50 @@ def log(city: CityArgument, limit: Annotated[int, typer.Option(min=0, help="newe
         for one in reversed(entries):
             told = [str(one.get(name, "")) for name in ("at", "user", "action")] + [json.dumps(one.get("details", {}), ensure_ascii=False)]
             out.print(" ".join(told), markup=False, highlight=False, soft_wrap=True)
+        out.print(f"audit log: {chain.lines_n} lines, whole" if chain else f"audit log: broken at line {chain.broken_at}: {chain.reason}")
+    if not chain:
+        raise typer.Exit(AccessError.exit_code)
+
+
+def _accounts(city: City, *, make: bool = False) -> Accounts:
+    from cloudmap.access.accounts import Accounts, have_accounts
+
+    if not make and not have_accounts(city):
+        raise NoAccountsError(f"{city.folder}: no accounts yet; `cloudmap user add {city.folder} NAME --role …` makes one")
+    return Accounts(city)
+
+
+def _units(city: City, given: str | None) -> tuple[str, ...] | None:
+    """Read codes of units, and refuse those that the base map does not have: a slip would show nothing, or another's reports."""
+    if given is None:
+        return None
+    codes = tuple(one.strip() for one in given.split(",") if one.strip())
+    if codes:
+        from cloudmap.geo.boundaries import read_units
+
+        base_map = read_units(city)
+        known = {str(code) for level in base_map.levels for code in base_map.frame(level)["code"]}
+        unknown = [code for code in codes if code not in known]
+        if unknown:
+            few = f"{nearest(unknown[0], known)}" if len(known) < 40 else "; `cloudmap export CITY units -o units.csv` lists them"
+            raise AccessError(f"--units {', '.join(unknown)}: not in the base map{few}")
+    return codes
+
+
+def _password(from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise AccessError("no terminal to type a password at; pipe it in and say --password-stdin")
+    typed: str = typer.prompt("password", hide_input=True, confirmation_prompt=True)
+    return typed
+
+
+def _tell(told: dict[str, Any], sentence: str, as_json: bool) -> None:
+    if as_json:
+        _print(told)
+    else:
+        out.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 def _print(told: dict[str, Any]) -> None:
