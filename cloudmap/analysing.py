@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
@@ -20,15 +20,20 @@ from cloudmap.access.statistics import BANDS_M
 from cloudmap.analytics.cube import build_weekly, week_of
 from cloudmap.analytics.effort import completeness, weekly_effort, weekly_places
 from cloudmap.analytics.exposure import spread_population
+from cloudmap.analytics.handling import Limits, cases
 from cloudmap.analytics.layering import Layering
 from cloudmap.analytics.periods import last_complete_week
 from cloudmap.analytics.regimes import reporting_regimes
-from cloudmap.city import City, LandmarkLayer, WaterLayer
+from cloudmap.analytics.workdays import Calendar
+from cloudmap.city import City, LandmarkLayer, Milestone, WaterLayer
 from cloudmap.errors import AnalysisError
 from cloudmap.geo.locator import Locator
 from cloudmap.geo.reaches import flow_table
 from cloudmap.geo.shapes import from_frame, to_frame
 from cloudmap.geo.water import read_landmarks
+from cloudmap.ingest.handling_events import events_key, read_events
+from cloudmap.ingest.handling_targets import read_targets
+from cloudmap.ingest.opening import file_sha256
 from cloudmap.matters import COLUMNS, Matters, join_reports
 from cloudmap.schema import MATTERS, UTC, cell_column, unit_column
 from cloudmap.version import VERSION
@@ -42,7 +47,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 
-LAYOUT = 5
+LAYOUT = 6
 """Raised whenever a part gets other columns or other numbers from the same inputs, so that an upgrade makes it anew."""
 
 NAMING_LEVELS = ("street", "community", "village")
@@ -141,6 +146,7 @@ def analyse_facts(
 
     newest = now or facts.newest()
     _make_reporting(city, facts, taxonomy, maker, state, newest)
+    _make_cases(city, facts, maker, state, newest)
     changed = tuple(one.load_seq for one in loads if one.base_map_version not in ("", units.version))
     on = _make_beside(city, units, facts, taxonomy, maker, cube_key, units.levels if changed else units.dated_levels, newest)
     analysis = Analysis(
@@ -206,6 +212,34 @@ def _make_reporting(city: City, facts: _Facts, taxonomy: Taxonomy, maker: _Maker
     maker.make("regimes", _digest(key, declared), regimes)
 
 
+def _make_cases(city: City, facts: _Facts, maker: _Maker, state: str, newest: datetime) -> None:
+    """Tell where every case stands, from event files and from the reports' own columns; and read the campaigns' lists."""
+    log = cache(lambda: read_events(city))
+    events_at = events_key(city)
+    maker.make("handling_events", events_at, lambda: log().events)
+    maker.make("handling_quarantine", events_at, lambda: log().quarantine)
+    maker.make("handling_ledger", events_at, lambda: _ledger_frame(log().ledger))
+    settings = [city.calendar.model_dump(mode="json"), city.taxonomy.limits, city.city.timezone]
+    key = _digest(state, maker.parts["matters"], events_at, settings, newest.isoformat())
+    maker.make("cases", key, lambda: cases(facts.cases(), maker.frame("handling_events"), Calendar.of(city), Limits.of(city), newest))
+    campaigns = [one for one in city.milestones if one.kind == "campaign" and one.path]
+    stamp = [[one.model_dump(mode="json"), file_sha256(city.path(one.path))] for one in campaigns if one.path]
+    maker.make("targets", _digest(stamp), lambda: _targets(city, campaigns))
+
+
+def _targets(city: City, campaigns: Sequence[Milestone]) -> pl.DataFrame:
+    """Targets of all campaigns: name, begun_on, target_id, done_on."""
+    empty = pl.DataFrame(schema={"target_id": pl.String, "done_on": pl.Date, "name": pl.String, "begun_on": pl.Date})
+    lists = [read_targets(city, one).with_columns(name=pl.lit(one.name), begun_on=pl.lit(one.date)) for one in campaigns]
+    return pl.concat([empty, *lists], how="diagonal_relaxed").select(empty.columns)
+
+
+def _ledger_frame(entries: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """Ledger entries of event files as text, since their classes differ: source, file, entry (JSON)."""
+    rows = [(str(one["source"]), str(one["file"]), json.dumps(one, ensure_ascii=False)) for one in entries]
+    return pl.DataFrame(rows, schema={"source": pl.String, "file": pl.String, "entry": pl.String}, orient="row")
+
+
 class _Maker:
     """Makes a piece only when the store does not have it under the same key."""
 
@@ -264,6 +298,16 @@ class _Facts:
         told = ("source_id", "occurred_at", "reported_at", "reporter_kind", *cells)
         ordinary = ~pl.col("category_code").is_in(list(restricted))
         return pl.concat([self.read(seq, read).filter(ordinary).select(*told, reporter) for seq in self.load_seqs])
+
+    def cases(self) -> pl.DataFrame:
+        """Read what handling is told from, one report a matter: its first."""
+        read = ["report_id", "source_id", "category_code", "occurred_at", "reported_at", "closed_at", "due_at", "state", "tier",
+                "ledger_class", "reporter_hash", "reporter_kind", *self.places]  # fmt: skip
+        told_again = self.told_again.implode()
+        parts = [self.read(seq, read).select(read).filter(~pl.col("report_id").is_in(told_again)) for seq in self.load_seqs]
+        return pl.concat(parts).with_columns(
+            pl.when(pl.col("reporter_hash").is_not_null()).then(pl.col("reporter_hash").hash()).alias("reporter_hash")
+        )
 
     @property
     def told_again(self) -> pl.Series:
@@ -329,8 +373,6 @@ def _water(city: City) -> gpd.GeoDataFrame:
 
 def _layers_stamp(city: City, layers: Sequence[WaterLayer | LandmarkLayer]) -> list[object]:
     """Tell what decides how layers are read: their files and their settings."""
-    from cloudmap.ingest.opening import file_sha256
-
     return [[file_sha256(city.path(layer.path)), layer.model_dump(mode="json")] for layer in layers]
 
 

@@ -105,12 +105,12 @@ class Analysed:
         chosen = self._categories[category]
         if chosen.parent is not None:
             codes = [category]
-            if measure not in ("count", "ratio") and category in self.taxonomy.restricted and not self.audience.restricted:
+            if measure not in ("count", "ratio", "handling") and category in self.taxonomy.restricted and not self.audience.restricted:
                 raise AccessError(f"category {category} is restricted: a hotspot verdict would tell masked counts")
         else:
             members = self.taxonomy.codes if category == ALL else self.taxonomy.groups[category]
             codes = list(ordinary(members, self.taxonomy.restricted, self.audience))
-        if measure != "count":
+        if measure not in ("count", "handling"):
             codes = [code for code in codes if code in self.taxonomy.scored]
             if not codes:
                 raise AnalysisError(f"category {category} is counted, never scored (taxonomy column score = 0)")

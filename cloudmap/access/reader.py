@@ -28,7 +28,8 @@ from cloudmap.analytics.result import Result
 from cloudmap.errors import AccessError, AnalysisError
 
 if TYPE_CHECKING:
-    from cloudmap.analytics.panel import Panel
+    from cloudmap.access.cases import Cases
+    from cloudmap.analytics.panel import Panel, ReportingWeeks
     from cloudmap.city import City
     from cloudmap.ingest.taxonomy import Taxonomy
     from cloudmap.store.contract import Store
@@ -114,6 +115,16 @@ class Reader(Rows):
     def default_layer(self) -> str:
         """Id of the layer that is shown where none is chosen: cells at the default resolution, else the coarsest units."""
         return self._statistics.default_layer(("cell", "unit"))
+
+    @property
+    def known(self) -> ReportingWeeks:
+        """What is known of the weeks: where regimes of reporting begin, and which weeks have not all come in."""
+        return self._statistics.known
+
+    @property
+    def cases(self) -> Cases:
+        """How reports are handled: lists of cases, as far as the audience may see them."""
+        return self._statistics.cases
 
     def panel(self, layer: str, category: str, period: str) -> Panel:
         """Lay the counts of a layer out by place and week up to a period's end: for statistics, undisclosed.

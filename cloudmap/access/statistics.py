@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 import polars as pl
 
 from cloudmap.access.back_tests import back_tested
+from cloudmap.access.cases import Cases
 from cloudmap.access.choices import place_column
 from cloudmap.access.disclosure import disclose
 from cloudmap.analytics.cube import mean_severity, total_by_place
@@ -26,12 +27,15 @@ KEYS: Final = frozenset({
     "place", "week_on", "source_id", "weeks_since", "category_code", "name", "kind", "length_m", "area_m2", "band_from_m", "band_to_m",
     "cluster_n", "centre", "x_m", "y_m", "radius_m", "places", "places_n", "first_week_on", "last_week_on", "distance_from_m",
     "distance_to_m", "days_from", "days_to", "weeks_n", "risk", "steps_n", "last_report_on", "masked", "model", "shipped", "method",
-    "decile", "level", "effort",
+    "decile", "level", "indicator", "period", "stage", "against", "class_of",
 })  # fmt: skip
 """Columns that say what a row is of: neither counts nor computed from counts."""
 
-COUNTS: Final = ("n", "reports_n", "observed_n", "active_reporters_n", "staff_n", "resident_n")
-"""Columns that count reports, matters or reporters; every other column was computed from counts."""
+COUNTS: Final = (
+    "n", "reports_n", "observed_n", "active_reporters_n", "staff_n", "resident_n", "cases_n", "numerator_n", "denominator_n",
+    "denominator_before_n", "stays_n", "going_on_n", "open_n", "overdue_n", "yellow_n", "green_n", "volunteers_n",
+)  # fmt: skip
+"""Columns that count reports, matters, cases or reporters; every other column was computed from counts."""
 
 THRESHOLD: Final = 0.05
 """False discovery rate at which a place is called hot."""
@@ -75,6 +79,17 @@ STATISTICS: Final = {
         Statistic("near_repeat"),
         Statistic("near_water"),
         Statistic("water_bands"),
+        Statistic("handling", ("unit",)),
+        Statistic("handling_by_category"),
+        Statistic("handling_by_source"),
+        Statistic("handling_before"),
+        Statistic("funnel", ("unit",)),
+        Statistic("dwell"),
+        Statistic("overdue", ("unit", "cell"), map=True),
+        Statistic("workload", ("unit",), map=True),
+        Statistic("staffing", ("unit",), category=False, period=False, map=True),
+        Statistic("tiers"),
+        Statistic("burn_down", category=False, period=False),
         Statistic("effort", category=False, period=False),
         Statistic("completeness", category=False, period=False),
         Statistic("regimes", category=False, period=False),
@@ -94,6 +109,7 @@ class Statistics:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
+        self.cases = Cases(reader)
         self._made = lru_cache(maxsize=128)(self._compute)
         self._grounds = lru_cache(maxsize=16)(self._make_ground)
 
@@ -119,7 +135,7 @@ class Statistics:
         if name not in STATISTICS:
             raise AnalysisError(f"statistic {name!r} is unknown; there are {', '.join(STATISTICS)}")
         asked, reader = STATISTICS[name], self._reader
-        layer = reader.layer(layer_id or self.default_layer(asked.kinds)) if asked.kinds else None
+        layer = reader.layer(layer_id or self._usual_layer(asked)) if asked.kinds else None
         if layer is not None and layer.kind not in asked.kinds:
             raise AnalysisError(f"{name} is for {' and '.join(asked.kinds)} layers; {layer.id} is none")
         period = reader.period(period_id or reader.default_period.id) if asked.period else None
@@ -146,6 +162,11 @@ class Statistics:
         parameters |= {} if day is None else {"on": day.isoformat()}
         more = tuple(one for one in caveats if one not in made.caveats)
         return self._disclosed(replace(made, parameters=parameters, caveats=(*made.caveats, *more)), "hotspot", category)
+
+    @property
+    def known(self) -> ReportingWeeks:
+        """What is known of the weeks: where regimes begin, which have not all come in."""
+        return self._known
 
     def panel(self, layer_id: str, category: str, period_id: str, *, every: bool = False, day: date | None = None) -> Panel:
         """Lay counts out by place and week up to the end of a period.
@@ -186,6 +207,13 @@ class Statistics:
         chosen = next((layer for layer in layers if layer.resolution == reader.city.city.default_resolution), None)
         return (chosen or next((layer for layer in layers if layer.places_n > 1), layers[0])).id
 
+    def _usual_layer(self, asked: Statistic) -> str:
+        """Return the layer of a statistic that is shown where none is chosen."""
+        levels = [layer for layer in self._reader.layers() if layer.kind == "unit"]
+        if asked.name == "staffing" and levels:
+            return levels[-1].id
+        return self.default_layer(asked.kinds)
+
     def _make_ground(self, layer_id: str, day: date | None) -> Ground:
         reader, layer = self._reader, self._reader.layer(layer_id)
         shapes = reader.geometry(layer_id, on=day).sort_values("place").reset_index(drop=True)
@@ -199,7 +227,8 @@ class Statistics:
     # Each statistic
 
     def _compute(self, name: str, layer_id: str | None, category: str, period_id: str | None) -> Result:
-        made = getattr(self, f"_{name}")(layer_id, category, period_id)
+        own = getattr(self, f"_{name}", None)
+        made = (own or getattr(self.cases, name))(layer_id, category, period_id)
         return self._disclosed(made, name, category)
 
     def _disclosed(self, made: Result, name: str, category: str) -> Result:

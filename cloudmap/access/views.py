@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import polars as pl
 
-Measure = Literal["count", "ratio", "hotspot", "emerging", "scan", "silent", "risk"]
-MEASURES: tuple[Measure, ...] = ("count", "ratio", "hotspot", "emerging", "scan", "silent", "risk")
+Measure = Literal["count", "ratio", "hotspot", "emerging", "scan", "silent", "risk", "overdue", "workload", "staffing"]
+MEASURES: tuple[Measure, ...] = ("count", "ratio", "hotspot", "emerging", "scan", "silent", "risk", "overdue", "workload", "staffing")
 ALL = "ALL"
 """Code of the choice "every category"."""
 

@@ -76,6 +76,26 @@ class Taxonomy:
         """
         return self.weights[self._severity[self._known(code)] - 1]
 
+    def severity(self, code: str) -> int:
+        """Return the severity of a category, 1 (slight) to 4 (grave).
+
+        Raises
+        ------
+        ConfigError
+            The code is not in the taxonomy.
+        """
+        return self._severity[self._known(code)]
+
+    def tier(self, code: str) -> str:
+        """Return the meeting that matters of a category usually go to: microgrid, hall or street.
+
+        Raises
+        ------
+        ConfigError
+            The code is not in the taxonomy.
+        """
+        return self._tiers[self._known(code)]
+
     def name(self, code: str, language: str = "zh") -> str:
         """Return the name of a code of either level.
 
@@ -124,6 +144,10 @@ class Taxonomy:
             }
             for suffix in ("zh", "en")
         }
+
+    @cached_property
+    def _tiers(self) -> dict[str, str]:
+        return dict(zip(self.frame["code"], self.frame["tier"], strict=True))
 
     def _known(self, code: str) -> str:
         if code not in self._parents:
