@@ -24,7 +24,9 @@ _VERBS = {
     "open_city": "cloudmap.city",
     "load": "cloudmap.pipeline",
     "analyse": "cloudmap.pipeline",
+    "back_test": "cloudmap.pipeline",
     "read": "cloudmap.pipeline",
+    "statistic": "cloudmap.pipeline",
     "load_facts": "cloudmap.verbs",
     "build_cube": "cloudmap.verbs",
     "neighbours": "cloudmap.verbs",
@@ -42,6 +44,7 @@ __all__ = [
     "__version__",
     "alarms",
     "analyse",
+    "back_test",
     "build_cube",
     "disclose",
     "emerging",
@@ -55,12 +58,13 @@ __all__ = [
     "read",
     "scan",
     "silent",
+    "statistic",
 ]
 
 if TYPE_CHECKING:
     from cloudmap.access.disclosure import disclose
     from cloudmap.city import open_city
-    from cloudmap.pipeline import analyse, load, read
+    from cloudmap.pipeline import analyse, back_test, load, read, statistic
     from cloudmap.publish.figures import plot
     from cloudmap.verbs import alarms, build_cube, emerging, forecast, load_facts, local_g, neighbours, scan, silent
 

@@ -135,6 +135,30 @@ def read(city: City, *, audience: Audience | None = None) -> Reader:
     return Reader(city, open_store(city), read_taxonomy(city), audience)
 
 
+def statistic(city: City, name: str, *, layer: str | None = None, category: str = "ALL", period: str | None = None) -> Result:
+    """Compute a measure or a statistic of the newest analysis by its name: the numbers of the page and of `cloudmap show`.
+
+    Parameters
+    ----------
+    city : City
+    name : str
+        A measure (count, ratio, hotspot, emerging, scan, silent, risk, overdue ...) or a statistic (changes, situation, handling, effort,
+        regimes, near_water ...); an unknown name is answered with those there are.
+    layer, period : str, optional
+        Ids such as "unit_street" and "2018-W27--2018-W30"; the default ones where not given.
+    category : str, default "ALL"
+        ALL, a group or a category.
+
+    Raises
+    ------
+    AnalysisError
+        Unknown name or id, or input that the method cannot use, with the remedy.
+    AccessError
+        A restricted category.
+    """
+    return read(city).result(name, layer=layer, category=category, period=period)
+
+
 def _store_if_any(city: City) -> Store | None:
     """Open the store where there is one: a check before the first load has nothing to compare with."""
     try:

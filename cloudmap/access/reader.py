@@ -126,8 +126,14 @@ class Reader(Rows):
         """How reports are handled: lists of cases, as far as the audience may see them."""
         return self._statistics.cases
 
-    def panel(self, layer: str, category: str, period: str) -> Panel:
+    def panel(self, layer: str, category: str, period: str, *, day: date | None = None) -> Panel:
         """Lay the counts of a layer out by place and week up to a period's end: for statistics, undisclosed.
+
+        Parameters
+        ----------
+        layer, category, period : str
+        day : date, optional
+            Of units: those that stand on this day.
 
         Raises
         ------
@@ -136,7 +142,11 @@ class Reader(Rows):
         AccessError
             A restricted category.
         """
-        return self._statistics.panel(layer, category, period)
+        return self._statistics.panel(layer, category, period, day=day)
+
+    def panel_of(self, cube: pl.DataFrame, layer: str, period: str, *, day: date | None = None) -> Panel:
+        """Lay all scored counts of a cube over a layer's places out as `panel` does: for statistics, undisclosed."""
+        return self._statistics.panel_of(cube, layer, period, category=ALL, codes=self.codes(ALL, "hotspot"), day=day)
 
     def result(self, name: str, *, layer: str | None = None, category: str = ALL, period: str | None = None) -> Result:
         """Return a measure of a layer or a statistic of the city by its name; arguments and errors as for `values` and `statistic`."""

@@ -13,6 +13,7 @@ from cloudmap.access.back_tests import back_tested
 from cloudmap.access.cases import Cases
 from cloudmap.access.choices import place_column
 from cloudmap.access.disclosure import disclose
+from cloudmap.access.standing import Standing
 from cloudmap.analytics.cube import mean_severity, total_by_place
 from cloudmap.analytics.panel import Ground, Panel, ReportingWeeks, reporting_weeks
 from cloudmap.analytics.result import Result
@@ -27,12 +28,12 @@ KEYS: Final = frozenset({
     "place", "week_on", "source_id", "weeks_since", "category_code", "name", "kind", "length_m", "area_m2", "band_from_m", "band_to_m",
     "cluster_n", "centre", "x_m", "y_m", "radius_m", "places", "places_n", "first_week_on", "last_week_on", "distance_from_m",
     "distance_to_m", "days_from", "days_to", "weeks_n", "risk", "steps_n", "last_report_on", "masked", "model", "shipped", "method",
-    "decile", "level", "indicator", "period", "stage", "against", "class_of",
+    "decile", "level", "indicator", "period", "stage", "against", "scope", "component", "unit", "source_statistic",
 })  # fmt: skip
 """Columns that say what a row is of: neither counts nor computed from counts."""
 
 COUNTS: Final = (
-    "n", "reports_n", "observed_n", "active_reporters_n", "staff_n", "resident_n", "cases_n", "numerator_n", "denominator_n",
+    "n", "before_n", "reports_n", "observed_n", "active_reporters_n", "staff_n", "resident_n", "cases_n", "numerator_n", "denominator_n",
     "denominator_before_n", "stays_n", "going_on_n", "open_n", "overdue_n", "yellow_n", "green_n", "volunteers_n",
 )  # fmt: skip
 """Columns that count reports, matters, cases or reporters; every other column was computed from counts."""
@@ -76,6 +77,10 @@ STATISTICS: Final = {
         Statistic("risk_calibration", period=False),
         Statistic("power", ("unit", "cell")),
         Statistic("alarms", ("unit",), category=False),
+        Statistic("changes", ("unit",), category=False),
+        Statistic("changes_year", ("unit",), category=False),
+        Statistic("situation", ("unit",), category=False),
+        Statistic("situation_year", ("unit",), category=False),
         Statistic("near_repeat"),
         Statistic("near_water"),
         Statistic("water_bands"),
@@ -109,7 +114,7 @@ class Statistics:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self.cases = Cases(reader)
+        self.cases, self._standing = Cases(reader), Standing(reader)
         self._made = lru_cache(maxsize=128)(self._compute)
         self._grounds = lru_cache(maxsize=16)(self._make_ground)
 
@@ -179,11 +184,18 @@ class Statistics:
         day : date, optional
             Of units: those that stand on this day.
         """
-        reader = self._reader
-        layer, codes = reader.layer(layer_id), reader.codes(category, "count" if every else "hotspot")
-        period = reader.period(period_id)
-        weeks = min(self._known.first_week_on or period.first_on, period.first_on), period.last_week_on
+        reader, layer = self._reader, self._reader.layer(layer_id)
         cube = reader.part(f"cube_{place_column(layer)}") if day is None else reader.fixed.cube(cast(str, layer.level), day)
+        return self.panel_of(
+            cube, layer_id, period_id, category=category, codes=reader.codes(category, "count" if every else "hotspot"), day=day
+        )
+
+    def panel_of(
+        self, cube: pl.DataFrame, layer_id: str, period_id: str, *, category: str, codes: list[str], day: date | None = None
+    ) -> Panel:
+        """Lay the counts of a cube over a layer's places out as `panel` does."""
+        period = self._reader.period(period_id)
+        weeks = min(self._known.first_week_on or period.first_on, period.first_on), period.last_week_on
         return self._known.panel(cube, self._grounds(layer_id, day), category=category, codes=codes, weeks=weeks)
 
     @cached_property
@@ -227,8 +239,8 @@ class Statistics:
     # Each statistic
 
     def _compute(self, name: str, layer_id: str | None, category: str, period_id: str | None) -> Result:
-        own = getattr(self, f"_{name}", None)
-        made = (own or getattr(self.cases, name))(layer_id, category, period_id)
+        answer = getattr(self, f"_{name}", None) or getattr(self.cases, name, None) or getattr(self._standing, name)
+        made = answer(layer_id, category, period_id)
         return self._disclosed(made, name, category)
 
     def _disclosed(self, made: Result, name: str, category: str) -> Result:

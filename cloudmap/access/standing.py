@@ -1,0 +1,169 @@
+"""What changed and how the city stands, of one analysis for one audience."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Literal, cast
+
+import polars as pl
+
+from cloudmap.access.choices import place_column
+from cloudmap.analytics.cube import build_weekly
+from cloudmap.analytics.panel import Panel
+from cloudmap.analytics.periods import Period
+from cloudmap.analytics.result import Result
+from cloudmap.analytics.situation import Burden, Evidence, Handled, Verdicts, Water, situation
+from cloudmap.errors import AccessError, AnalysisError, CloudmapError
+from cloudmap.geo.shapes import from_frame
+
+if TYPE_CHECKING:
+    from cloudmap.access.reader import Reader
+
+WATER_M: Final = 100.0
+"""Matters up to this far from water count as beside it."""
+
+Against = Literal["before", "year_before"]
+
+
+class Standing:
+    """Compares units with their own past, one day's geography for both sides.
+
+    Parameters
+    ----------
+    reader : Reader
+        Whose city, audience, parts and choices are used.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._unit_of = lru_cache(maxsize=8)(self._units_of_cells)
+        self._length = lru_cache(maxsize=8)(self._water_lengths)
+
+    def changes(self, layer_id: str, _category: str, period_id: str) -> Result:
+        """Tell for each unit and group of categories what changed beyond chance since the period before."""
+        return self._changed(layer_id, period_id, "before")
+
+    def changes_year(self, layer_id: str, _category: str, period_id: str) -> Result:
+        """Tell for each unit and group what changed beyond chance since the same weeks a year before."""
+        return self._changed(layer_id, period_id, "year_before")
+
+    def _changed(self, layer_id: str, period_id: str, against: Against) -> Result:
+        from cloudmap.analytics.changes import what_changed
+
+        reader, panels = self._reader, []
+        for group in reader.taxonomy.groups:
+            try:
+                panel = reader.panel(layer_id, group, period_id, day=self._day(layer_id))
+            except (AccessError, AnalysisError):
+                continue  # Groups of restricted categories, or of such as are never scored, are not compared.
+            panels += [panel] if panel.counts.any() else []
+        made = what_changed(panels, period=reader.period(period_id), against=against)
+        return replace(made, parameters={**made.parameters, "layer": layer_id})
+
+    def situation(self, layer_id: str, _category: str, period_id: str) -> Result:
+        """Put seven components of each unit and of the city beside the period before."""
+        return self._stands(layer_id, period_id, "before")
+
+    def situation_year(self, layer_id: str, _category: str, period_id: str) -> Result:
+        """Put seven components of each unit and of the city beside the same weeks a year before."""
+        return self._stands(layer_id, period_id, "year_before")
+
+    def _stands(self, layer_id: str, period_id: str, against: Against) -> Result:
+        reader, period = self._reader, self._reader.period(period_id)
+        panel = reader.panel(layer_id, "ALL", period_id, day=self._day(layer_id))
+        if not panel.total(period).any():
+            raise AnalysisError(f"no matter was reported in {period.id}; choose another period")
+        evidence = Evidence(
+            burden=self._burden(panel, layer_id),
+            handled=self._handled(layer_id),
+            emerging=self._verdicts(layer_id, period, against, "emerging"),
+            silence=self._verdicts(layer_id, period, against, "silent"),
+            water=self._water(layer_id, period),
+        )
+        made = situation(panel, period=period, regimes=reader.part("regimes"), against=against, evidence=evidence)
+        return replace(made, parameters={**made.parameters, "layer": layer_id})
+
+    # What the components stand on
+
+    def _day(self, layer_id: str) -> date | None:
+        """Return the day whose units are counted on both sides: None where the base map never changed."""
+        on = self._reader.provenance.get("on")
+        return date.fromisoformat(on) if on and self._reader.layer(layer_id).kind == "unit" else None
+
+    def _burden(self, panel: Panel, layer_id: str) -> Burden:
+        reader = self._reader
+        codes = reader.codes("ALL", "hotspot")
+        weights = {code: reader.taxonomy.severity_weight(code) for code in codes}
+        day, layer = self._day(layer_id), reader.layer(layer_id)
+        cube = reader.part(f"cube_{place_column(layer)}") if day is None else reader.fixed.cube(cast(str, layer.level), day)
+        return Burden(cube.filter(pl.col("place").is_in(list(panel.places))), weights, codes)
+
+    def _handled(self, layer_id: str) -> Handled | None:
+        reader = self._reader
+        column = place_column(reader.layer(layer_id))
+        cases = reader.cases.frame("ALL")
+        if column not in cases.columns or cases.is_empty():
+            return None
+        near = place_column(reader.layer(self._cells)) if self._cells else None
+        return Handled(cases, column, reader.city.zone, reader.now, near_column=near, min_staff=reader.city.privacy.min_staff)
+
+    @property
+    def _cells(self) -> str | None:
+        layers = [layer for layer in self._reader.layers() if layer.kind == "cell"]
+        usual = self._reader.city.city.default_resolution
+        return next((layer.id for layer in layers if layer.resolution == usual), layers[0].id if layers else None)
+
+    def _verdicts(self, layer_id: str, period: Period, against: Against, name: str) -> Verdicts | None:
+        """Return a map's verdicts at the end of the period and of the weeks compared with; None where the method finds too little."""
+        reader = self._reader
+        if self._cells is None:
+            return None
+        other = period.before() if against == "before" else Period(period.first_on - timedelta(weeks=52), period.weeks_n)
+        try:
+            now = reader.statistic(name, layer=self._cells, period=period.id).table
+        except CloudmapError:
+            return None
+        try:
+            before = reader.statistic(name, layer=self._cells, period=other.id).table
+        except CloudmapError:
+            before = None
+        panel = reader.panel(self._cells, "ALL", period.id)
+        return Verdicts(panel, self._unit_of(layer_id), now, before)
+
+    def _units_of_cells(self, layer_id: str) -> pl.DataFrame:
+        """Unit of each cell's middle: place, unit."""
+        import geopandas as gpd
+
+        reader = self._reader
+        cells = reader.geometry(cast(str, self._cells))
+        middles = gpd.GeoDataFrame({"place": cells["place"]}, geometry=cells.geometry.representative_point(), crs=cells.crs)
+        units = reader.geometry(layer_id, on=self._day(layer_id))[["place", "geometry"]].rename(columns={"place": "unit"})
+        joined = gpd.sjoin(middles, units, predicate="within").sort_values(["place", "unit"]).drop_duplicates("place")
+        return pl.DataFrame({"place": joined["place"].astype(str).to_list(), "unit": joined["unit"].astype(str).to_list()})
+
+    def _water(self, layer_id: str, period: Period) -> Water | None:
+        reader = self._reader
+        parts = reader.provenance["parts"]
+        length = self._length(layer_id) if "near_water" in parts else {}
+        column = place_column(reader.layer(layer_id))
+        if not length or column not in reader.part("cases").columns:
+            return None
+        near = reader.part("near_water").filter(pl.col("distance_m") <= WATER_M).select("report_id")
+        codes = reader.codes("ALL", "hotspot")
+        rows = reader.part("cases").filter(pl.col("category_code").is_in(codes)).join(near, on="report_id", how="semi")
+        facts = rows.select(column, "occurred_at", "category_code", first=pl.lit(value=True))
+        weights = {code: reader.taxonomy.severity_weight(code) for code in codes}
+        cube = build_weekly(facts, column, zone=reader.city.zone, weights=weights)
+        return Water(reader.panel_of(cube, layer_id, period.id, day=self._day(layer_id)), length)
+
+    def _water_lengths(self, layer_id: str) -> dict[str, float]:
+        """Kilometres of water (of shore, for areas) in each unit that has any."""
+        reader = self._reader
+        crs = reader.city.city.metric_crs
+        water = from_frame(reader.part("water")).to_crs(crs).geometry
+        lines = water.where(water.geom_type.str.contains("Line"), water.boundary).union_all()
+        units = reader.geometry(layer_id, on=self._day(layer_id)).to_crs(crs)
+        length = units.geometry.intersection(lines).length / 1000
+        return {str(place): float(km) for place, km in zip(units["place"], length, strict=True) if km > 0}
