@@ -14,7 +14,7 @@ from scipy import stats
 from cloudmap.analytics.effort import CITY
 from cloudmap.analytics.indicators import compared
 from cloudmap.analytics.inference import fdr
-from cloudmap.analytics.periods import Period, parse_period
+from cloudmap.analytics.periods import Period
 from cloudmap.analytics.regimes import regime_starts
 from cloudmap.analytics.result import Result
 from cloudmap.errors import AnalysisError
@@ -159,7 +159,7 @@ def compared_over(result: Result, answer: Comparability, *, threshold: float = 0
     Raises
     ------
     AnalysisError
-        The periods of the result are not those of the answer.
+        The periods of the result are not those of the answer, or the answer's are in the wrong order.
 
     Notes
     -----
@@ -169,9 +169,9 @@ def compared_over(result: Result, answer: Comparability, *, threshold: float = 0
     ids = {answer.period.id, answer.against.id}
     if set(result.table["period"].drop_nulls().unique()) != ids:
         raise AnalysisError(f"indicators are not for {' and '.join(sorted(ids))}; count both periods, or ask `comparable` about these ones")
-    told = compared(result)
-    if parse_period(str(told.parameters["period"])) != max(answer.period, answer.against, key=lambda one: one.first_on):
+    if answer.period.first_on < answer.against.first_on:
         raise AnalysisError("give the later period as `period` of the answer and the earlier one as `against`")
+    told = compared(result)
     table = _with_p(told.table)
     own = pl.when(pl.col("class") != "shown").then("class").when(pl.col("p").is_null()).then(pl.lit("no_cases"))
     table = table.with_columns(pl.lit(answer.reason, dtype=pl.String).fill_null(own).alias("reason"))

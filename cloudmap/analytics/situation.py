@@ -144,8 +144,8 @@ def situation(
 
     Notes
     -----
-    q: Benjamini-Hochberg over all rows that could be tested, so that a city in which nothing changed is told of no change at all nineteen
-    times in twenty. better and worse need q up to the threshold and an interval of the change without "none". Across a change of
+    q: Benjamini-Hochberg over the places of a component, so that a component in which nothing changed is told of no change at all about
+    nineteen times in twenty. better and worse need q up to the threshold and an interval of the change without "none". Across a change of
     reporting, or weeks that are not in, what was before is not shown at all.
 
     For a unit, expected counts follow its own past and the city's course (`changes.what_changed`), so a unit is "more" than the city lets
@@ -169,7 +169,7 @@ def situation(
         method="situation: components with intervals and directions",
         parameters=_parameters(panel, period, against, answer, weeks, threshold, evidence.handled) | {"tests_n": tested},
         table=_ordered(table, panel),
-        denominator=f"{tested} of {table.height} rows tested together: {len(panel.places)} units of {panel.layer} and the city",
+        denominator=f"{tested} of {table.height} rows tested, by component; {len(panel.places)} units of {panel.layer} and the city",
         caveats=_caveats(answer, evidence.handled, given),
     )
 
@@ -217,15 +217,21 @@ def _without_the_past(table: pl.DataFrame, answer: Comparability, redrawn: Colle
 
 def _judged(table: pl.DataFrame, threshold: float) -> pl.DataFrame:
     """Add q and direction."""
-    p = table["p"].to_numpy()
-    q = np.full(p.size, np.nan)
-    if np.isfinite(p).any():
-        q[np.isfinite(p)] = fdr(p[np.isfinite(p)])
+    parts = []
+    for name in COMPONENTS:
+        part = table.filter(pl.col("component") == name)
+        p = part["p"].to_numpy()
+        q = np.full(p.size, np.nan)
+        if np.isfinite(p).any():
+            q[np.isfinite(p)] = fdr(p[np.isfinite(p)])
+        parts.append(part.with_columns(pl.Series("q", q).fill_nan(None)))
+    table = pl.concat(parts)
     none = pl.when(pl.col("component").is_in(["volume", "water"])).then(1.0).otherwise(0.0)
-    rise = pl.when(pl.col("component") == "timeliness").then(-1.0).otherwise(1.0) * (pl.col("change") - none)
+    # Where nothing was there before, a ratio has a lower end only.
+    rise = pl.when(pl.col("component") == "timeliness").then(-1.0).otherwise(1.0) * (pl.coalesce("change", "change_lower") - none)
     beyond = (pl.col("change_lower") > none) | (pl.col("change_upper") < none).fill_null(value=False)
     sure = (pl.col("q") <= threshold) & beyond
-    return table.with_columns(pl.Series("q", q).fill_nan(None)).with_columns(
+    return table.with_columns(
         pl.when(pl.col("reason").is_in(NOT_COMPARABLE)).then(pl.lit("not_comparable"))
         .when(pl.col("reason").is_not_null()).then(pl.lit("not_enough_data"))
         .when(sure & (rise > 0)).then(pl.lit("worse"))

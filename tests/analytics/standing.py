@@ -83,6 +83,7 @@ def _matters(rng, cells, counts, street, streets):
             "closed_at": pl.Series(closed.astype("datetime64[us]")).dt.replace_time_zone("UTC"),
             "state": ["closed"] * m,
             "returned_n": np.zeros(m, dtype=np.int64),
+            "events_n": np.zeros(m, dtype=np.int64),
             "extended_n": np.zeros(m, dtype=np.int64),
             "highest_tier": pl.Series([None] * m, dtype=pl.String),
             "tells": [False] * m,
@@ -90,7 +91,7 @@ def _matters(rng, cells, counts, street, streets):
             "reporter_hash": np.array([f"{a}-{b}" for a, b in zip(street[cell], rng.integers(0, 9, m), strict=True)]),
             "reporter_kind": ["staff"] * m,
         },
-        schema_overrides={name: instant for name in ("occurred_at", "opened_at", "due_at", "closed_at")},
+        schema_overrides=dict.fromkeys(("occurred_at", "opened_at", "due_at", "closed_at"), instant),
     )
 
 
@@ -131,6 +132,4 @@ def evidence_of(city, *, min_staff=5, maps=True):
 
 def situation_of(city, *, regimes=None, evidence=None, period=None, **other):
     """The situation of the city's last four weeks."""
-    return situation(
-        city.streets, period=period or last_weeks(city), regimes=regimes, evidence=evidence or evidence_of(city), **other
-    )
+    return situation(city.streets, period=period or last_weeks(city), regimes=regimes, evidence=evidence or evidence_of(city), **other)
