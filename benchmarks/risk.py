@@ -30,6 +30,9 @@ from cloudmap.analytics.risk_ready import make_ready
 from tests.calibration.risk_cities import KINDS, drawn_city, layered_city, noise_layer, told
 from tests.calibration.simulated import ground, interval
 
+LAUNCH = date(2017, 1, 2)
+"""Luqiao's app: reporting grew 54-fold, and nothing may be learned from before."""
+
 
 def share(hits, runs):
     low, high = interval(int(hits), int(runs))
@@ -136,10 +139,15 @@ def luqiao(city):
     facts = cm.load_facts(opened, "2016-01-04", "2018-08-26", restricted=True)
     cells = cm.build_cube(facts, place="cell")
     for group in ("ALL", "SH", "DS"):
-        panel = cells.panel(group)
+        panel = since(cells.panel(group), LAUNCH)
         layers = layers_of(opened, panel)
-        show(f"Luqiao (drawn), {group}, H3 9, 2 weeks", panel, horizon_weeks=2, origins_n=20, gap_weeks=1, layers=layers)
+        show(f"Luqiao (drawn), {group}, H3 9, 2 weeks", panel, horizon_weeks=2, origins_n=12, gap_weeks=1, layers=layers)
     planted(cm.build_cube(facts, place="unit"), json.loads((Path(city) / "truth.json").read_text()))
+
+
+def since(panel, day):
+    """The panel with a reporting regime that begins on this Monday."""
+    return replace(panel, regime_from=panel.at(day))
 
 
 def layers_of(city, panel):
@@ -164,7 +172,7 @@ def planted(cube, truth):
     for one in truth["hotspots"]:
         end = date.fromisoformat(one["last_on"])
         until = end - timedelta(days=end.weekday())
-        panel = cube.panel(one["category"], until=week_period(until))
+        panel = since(cube.panel(one["category"], until=week_period(until)), LAUNCH)
         table = forecast(panel, half_life_days=None).table
         inside = table.filter(pl.col("place").is_in(one["microgrids"]))
         others = table.filter(~pl.col("place").is_in(one["microgrids"]))

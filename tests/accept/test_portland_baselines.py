@@ -1,4 +1,4 @@
-"""Auto theft in Portland (NIJ 2017): our choice of places and its scores give the baselines computed elsewhere.
+"""Auto theft in Portland (NIJ 2017): our choice of places and its scores give the baselines computed elsewhere; the score beats a count.
 
 Source of the answers: oracles/portland_auto_theft_baselines.json (H3 resolution 10, cells whose centre lies in the city, trained to
 2017-02-28, test from 1 March, ties broken at random, mean of 20; 5% for ties and boundary).
@@ -16,7 +16,8 @@ import pytest
 import shapely
 from pyproj import Transformer
 
-from cloudmap.analytics.backtest import hit_rate, pai, pei_star, select_area
+from cloudmap.analytics.backtest import baseline, hit_rate, pai, pei_star, poisson_deviance, select_area
+from cloudmap.analytics.risk_score import History, covered, predict, tune
 
 pytestmark = pytest.mark.accept
 SHARED = Path(__file__).parents[2].parent / "shared"
@@ -79,3 +80,24 @@ def test_hit_rate_pai_and_pei_star_of_the_baselines(thefts):
         slack = max(0.05, 1.01 / (answer["hit"] * answer["N"]))
         for name, value in found.items():
             assert value == pytest.approx(answer[name], rel=slack), (key, name)
+
+
+def test_the_risk_score_beats_the_long_run_count_and_covers_what_it_says(thefts):
+    """Six origins four weeks apart, a week of lag. With learners: `python -m benchmarks.risk portland`."""
+    day, at, area = thefts
+    first = np.datetime64("2012-03-05")
+    week = (day - first).astype(int) // 7
+    known = (week >= 0) & (week < 273)
+    counts = np.zeros((area.size, 273), dtype=np.int64)
+    np.add.at(counts, (at[known], week[known]), 1)
+    some = counts.sum(axis=1) > 0  # two cells in three never had a theft; all ways of forecasting give them next to nothing
+    history = History(counts[some].astype(float), np.full(some.sum(), 1 / some.sum()), 4, 1)
+    deviance, long_run, middle = [], [], []
+    for origin in range(273 - 24, 273, 4):
+        ahead = predict(history, origin, tune(history, origin))
+        truth = history.truth(origin)
+        deviance.append(poisson_deviance(truth, ahead.expected))
+        long_run.append(poisson_deviance(truth, baseline("long_run")(counts[some][:, : origin - 1], 4)))
+        middle.append(covered(truth, ahead.expected, ahead.size)[1])
+    assert np.mean(deviance) < np.mean(long_run)
+    assert np.mean(middle) == pytest.approx(0.8, abs=0.02)
