@@ -59,5 +59,7 @@ fs.writeFileSync(
   `map.js, map-worker.js and map.css contain, beside cloudmap's own code (MIT), the packages below; ag_grid_zh.json is the last one's Chinese table.\n\n${packages.map(licence).join(`\n${"-".repeat(100)}\n\n`)}`,
 );
 
-const { AG_GRID_LOCALE_CN } = createRequire(import.meta.url)("@ag-grid-community/locale");
-fs.writeFileSync(path.join(dashboard, "ag_grid_zh.json"), `${JSON.stringify(AG_GRID_LOCALE_CN, null, 1)}\n`);
+const { AG_GRID_LOCALE_CN, AG_GRID_LOCALE_HK } = createRequire(import.meta.url)("@ag-grid-community/locale");
+for (const [name, words] of [["ag_grid_zh", AG_GRID_LOCALE_CN], ["ag_grid_zh_hant", AG_GRID_LOCALE_HK]]) {
+  fs.writeFileSync(path.join(dashboard, `${name}.json`), `${JSON.stringify(words, null, 1)}\n`);
+}

@@ -9,7 +9,7 @@ from dash import html
 
 from cloudmap.dashboard.charts import table
 from cloudmap.dashboard.grids import column, grid
-from cloudmap.dashboard.ground import geometry
+from cloudmap.dashboard.ground import names_of
 from cloudmap.dashboard.text import number
 
 if TYPE_CHECKING:
@@ -64,12 +64,11 @@ def alarms(result: Result, drawing: Drawing) -> list[Any]:
     if raised.height == 0:
         return [head]
     layer = str(result.parameters.get("layer") or drawing.layer.id)
-    shapes = geometry(reader, layer)
-    names = dict(zip(shapes["place"], shapes["name"], strict=True))
+    names = names_of(reader, layer)
     categories = {one.code: say.name(one) for one in reader.categories()}
     rows = [
         {
-            "name": names.get(row["place"]) or row["place"],
+            "name": say.spell(names.get(row["place"]) or row["place"]),
             "category": categories.get(row["category_code"], row["category_code"]),
             "week": str(row["week_on"]),
             "n": row["n"],

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from dash import ClientsideFunction, Dash, Input, Output, State
+from dash import ClientsideFunction, Dash, Input, Output, State, html
 
 
 def in_browser(app: Dash, function: str, output: Output, *given: Input | State, initial: bool = False) -> None:
@@ -23,3 +24,16 @@ def in_browser(app: Dash, function: str, output: Output, *given: Input | State, 
     """
     register: Any = app.clientside_callback
     register(ClientsideFunction("cloudmap", function), output, *given, prevent_initial_call=not initial)
+
+
+def asking(label: Any, **fields: str) -> Any:
+    """Build a button that changes the view when it is pressed, wherever it stands.
+
+    Parameters
+    ----------
+    label : component or str
+    **fields : str
+        Fields of `view.View` and their new values; the server checks them as it checks an address.
+    """
+    ask: dict[str, Any] = {"data-ask": json.dumps(fields, ensure_ascii=False)}
+    return html.Button(label, className="cm-ask", type="button", **ask)

@@ -12,7 +12,7 @@ from cloudmap.analytics.periods import SPANS
 from cloudmap.dashboard.drawing import period_words
 from cloudmap.dashboard.ground import grounds
 from cloudmap.dashboard.text import Words
-from cloudmap.dashboard.view import NAMES, PAGES, View, measures, offered
+from cloudmap.dashboard.view import AGAINST, BREAKS, HEAT, NAMES, PAGES, POINTS, View, measures, offered
 
 if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
@@ -26,8 +26,11 @@ def controls(view: View, reader: Reader, say: Words) -> Any:
             _block(say("control.measure"), _measure(view, reader, say)),
             _block(say("control.category"), _category(view, reader, say)),
             _block(say("control.period"), *_period(view, reader, say)),
-            _block(say("control.layer"), _layers(view, reader, say)),
+            _block(say("control.against"), _against(view, say), name="against"),
+            _block(say("control.layer"), _layers(view, reader, say), _opacity(view, say)),
+            _block(say("control.breaks"), *_breaks(view, say), name="breaks"),
             _block(say("control.shown"), _shown(view, reader, say)),
+            _block(say("control.wall"), _wall(say), name="wall"),
         ],
         className="cm-controls",
     )
@@ -57,8 +60,52 @@ def tab_choices(page: str, say: Words) -> list[dict[str, str]]:
     return [{"value": tab, "label": say(f"tab.{tab}")} for tab in PAGES[page].tabs]
 
 
-def _block(label: str, *parts: Any) -> Any:
-    return html.Div([html.H2(label), *parts], className="cm-block")
+def _block(label: str, *parts: Any, name: str = "") -> Any:
+    return html.Div([html.H2(label), *parts], className=f"cm-block cm-block-{name}" if name else "cm-block")
+
+
+def _against(view: View, say: Words) -> Any:
+    data = [{"value": one, "label": say(f"against.{one}")} for one in AGAINST]
+    return dmc.SegmentedControl(
+        id="against", value=view.against, data=data, fullWidth=True, size="xs", **{"aria-label": say("control.against")}
+    )
+
+
+def _opacity(view: View, say: Words) -> Any:
+    slider = dmc.Slider(
+        id="opacity",
+        value=int(view.opacity),
+        min=10,
+        max=100,
+        step=5,
+        size="sm",
+        updatemode="mouseup",
+        label=None,
+        thumbLabel=say("control.opacity"),
+    )
+    return html.Div([html.Span(say("control.opacity"), className="cm-kind"), slider], className="cm-opacity")
+
+
+def _breaks(view: View, say: Words) -> list[Any]:
+    data = [{"value": one or "round", "label": say(f"breaks.{one or 'round'}")} for one in (*BREAKS, "m")]
+    own = view.breaks.startswith("m~")
+    chosen = "m" if own else view.breaks or "round"
+    text = dmc.TextInput(
+        id="breaks-own",
+        value=", ".join(view.breaks.split("~")[1:]) if own else "",
+        placeholder=say("breaks.own"),
+        size="xs",
+        debounce=True,
+        **{"aria-label": say("breaks.own")},
+    )
+    picker = dmc.Select(id="breaks", value=chosen, data=data, allowDeselect=False, size="xs", **{"aria-label": say("control.breaks")})
+    return [picker, text]
+
+
+def _wall(say: Words) -> Any:
+    add = dmc.Button(say("wall.add"), id="wall-add", variant="default", size="compact-sm")
+    start = dmc.Button(say("wall.start"), id="wall", variant="default", size="compact-sm")
+    return html.Div([html.Div([add, start], className="cm-buttons"), html.P(id="wall-list", className="cm-dim")])
 
 
 def _measure(view: View, reader: Reader, say: Words) -> Any:
@@ -93,8 +140,16 @@ def _period(view: View, reader: Reader, say: Words) -> list[Any]:
         )
         for name in ("earlier", "later")
     ]
-    picker = dmc.Select(id="period", value=view.period, data=ends, allowDeselect=False, maxDropdownHeight=360, withCheckIcon=False,
-                        **{"aria-label": say("control.period")})  # fmt: skip
+    picker = dmc.Select(
+        id="period",
+        value=view.period,
+        data=ends,
+        allowDeselect=False,
+        searchable=True,
+        maxDropdownHeight=360,
+        withCheckIcon=False,
+        **{"aria-label": say("control.period")},
+    )
     span = dmc.SegmentedControl(id="span", value=str(weeks), data=spans, fullWidth=True, size="xs", **{"aria-label": say("control.span")})
     return [span, html.Div([steps[0], picker, steps[1]], className="cm-period")]
 
@@ -122,11 +177,16 @@ def _counted(name: str, places_n: int) -> Any:
 
 
 def _shown(view: View, reader: Reader, say: Words) -> Any:
-    labels = {NAMES: say("control.names")}
+    labels = {NAMES: say("control.names"), HEAT: say("control.heat"), POINTS: say("control.points")}
     for layer in reader.layers():
         name = say("control.outline", name=say.name(layer)) if layer.kind == "unit" else say.name(layer)
         labels[layer.id] = _counted(name, layer.places_n)
-    boxes = [dmc.Checkbox(value=one, label=labels[one], size="sm") for one in offered(reader)["shown"]]
-    return dmc.CheckboxGroup(
-        html.Div(boxes, className="cm-options"), id="shown", value=list(view.shown), **{"aria-label": say("control.shown")}
-    )
+    rows = []
+    for one in offered(reader)["shown"]:
+        # The map component fills the tools: a button that raises the layer, and its opacity.
+        tools: dict[str, Any] = {"data-layer": one}
+        extra = [] if one in (NAMES, HEAT, POINTS) else [html.Div(className="cm-tools", **tools)]
+        row: dict[str, Any] = {"data-row": one}
+        rows.append(html.Div([dmc.Checkbox(value=one, label=labels[one], size="sm"), *extra], className="cm-row", **row))
+    value = [one.partition("~")[0] for one in view.shown]
+    return dmc.CheckboxGroup(html.Div(rows, className="cm-options"), id="shown", value=value, **{"aria-label": say("control.shown")})

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from cloudmap.access.views import ALL, Measure
-from cloudmap.dashboard.ground import WATER
-from cloudmap.dashboard.legend import FIRST, MASKED, NONE, ONLY_MET, Classed, classify
+from cloudmap.dashboard.ground import WATER, crumbs, inside, name_of
+from cloudmap.dashboard.legend import BREAKABLE, FIRST, MASKED, NONE, ONLY_MET, Classed, classify
 from cloudmap.dashboard.text import Words, number
 from cloudmap.dashboard.view import REACH
 from cloudmap.errors import AccessError, AnalysisError, CloudmapError
@@ -51,6 +51,13 @@ class Drawing:
         self.measure = asked["measure"]
         self.period: Period = reader.period(asked["period"])
         self.category = next(one for one in reader.categories() if one.code == asked["category"])
+        self.within, self.breaks, self.base = (asked.get(name, "") for name in ("within", "breaks", "base"))
+        self._asked = dict(asked)
+
+    def within_unit(self, table: pl.DataFrame) -> pl.DataFrame:
+        """Keep the places of the unit that the map is drilled into; all of them where it is not."""
+        held = inside(self.reader, self.layer.id, self.within)
+        return table if held is None else table.filter(pl.col("place").is_in(list(held)))
 
     def result(self) -> tuple[Result | None, str]:
         """Return the result, or None and the reason in words."""
@@ -68,18 +75,28 @@ class Drawing:
         if result is None:
             classed = Classed(np.zeros(len(places), dtype=np.uint8), [], [])
         else:
-            table = ordered(result.table, places)
-            classed, caveats = classify(table, self.measure, self.say), result.caveats
+            table = ordered(self.within_unit(result.table), places)
+            classed, caveats = classify(table, self.measure, self.say, self.breaks, self._base(places)), result.caveats
             reason = self._reason(table, classed)
+        where = self.say.spell(name_of(self.reader, self.within)) if self.within else self.say.name(self.layer)
         return {
             "codes": base64.b64encode(classed.codes.tobytes()).decode(),
             "styles": classed.styles,
             "title": self.title(),
-            "subtitle": self.say("subtitle", layer=self.say.name(self.layer), period=period_words(self.period, self.say)),
+            "subtitle": self.say("subtitle", layer=where, period=period_words(self.period, self.say)),
             "tags": [self.say(f"caveat.{name}") for name in TAGS if name in caveats],
-            "legend": self.legend(classed, result, caveats),
+            "legend": self.legend(classed, result, caveats, places),
+            "crumbs": [one | {"name": self.say.spell(one["name"])} for one in crumbs(self.reader, self.within)],
             "message": reason,
         }
+
+    def _base(self, places: list[str]) -> pl.DataFrame | None:
+        """Return the map of the period whose breaks this one shares, where two are compared."""
+        if not self.base or self.base == self.period.id:
+            return None
+        other = Drawing(self.reader, self.layer, self._asked | {"period": self.base, "base": ""}, self.say)
+        result, _ = other.result()
+        return None if result is None else ordered(other.within_unit(result.table), places)
 
     def _reason(self, table: pl.DataFrame, classed: Classed) -> str:
         counted = table["n"] if "n" in table.columns else table["value"]
@@ -102,9 +119,11 @@ class Drawing:
         chosen = self.category if self.measure != "silent" else next(one for one in self.reader.categories() if one.code == ALL)
         return self.say.name(chosen)
 
-    def legend(self, classed: Classed, result: Result | None, caveats: tuple[str, ...]) -> dict[str, Any]:
-        """Build title, rows (code, label, number of places), denominator and notes."""
-        codes = np.bincount(classed.codes, minlength=FIRST + len(classed.labels))
+    def legend(self, classed: Classed, result: Result | None, caveats: tuple[str, ...], places: list[str]) -> dict[str, Any]:
+        """Build title, rows (code, label, number of places), denominator and notes; places outside the chosen unit are not counted."""
+        held = inside(self.reader, self.layer.id, self.within)
+        counted = classed.codes if held is None else classed.codes[[place in held for place in places]]
+        codes = np.bincount(counted, minlength=FIRST + len(classed.labels))
         labels = {NONE: self.say("legend.none"), MASKED: self.say("legend.masked")}
         labels |= {FIRST + step: label for step, label in enumerate(classed.labels)}
         always = range(FIRST, FIRST + len(classed.labels))
@@ -117,8 +136,14 @@ class Drawing:
             "unit": self.say("legend.unit"),
             "rows": [{"code": code, "label": labels[code], "places": number(int(codes[code]))} for code in kept],
             "denominator": self.denominator(result, len(classed.codes)),
-            "notes": [self.say(f"caveat.{name}") for name in caveats if name not in TAGS and self.say.has(f"caveat.{name}")],
+            "notes": self._breaks_note()
+            + [self.say(f"caveat.{name}") for name in caveats if name not in TAGS and self.say.has(f"caveat.{name}")],
         }
+
+    def _breaks_note(self) -> list[str]:
+        if not self.breaks or self.measure not in BREAKABLE:
+            return []
+        return [self.say(f"breaks.{self.breaks.partition('~')[0]}.note")]
 
     def denominator(self, result: Result | None, places_n: int) -> str:
         """Say what the numbers are of: the exposure behind a ratio, the family behind a verdict."""
@@ -142,7 +167,7 @@ class Drawing:
         masked = self.say("card.masked", k=_threshold(self.reader, self.category.restricted))
         if result is None:
             return {"lines": [], "columns": {}, "masked": masked}
-        table = ordered(result.table, places)
+        table = ordered(self.within_unit(result.table), places)
         if "n" not in table.columns:
             table = table.with_columns(n=pl.col("value"))
         columns = {name: _column(table[name], digits) for name, digits in DIGITS.items() if name in table.columns}

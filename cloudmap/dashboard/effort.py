@@ -147,7 +147,7 @@ def _regime_table(regimes: list[dict[str, Any]], reader: Reader, say: Words) -> 
         [
             _name(one["source_id"], reader, say),
             say(f"regime.{one['kind']}"),
-            one["name"] or "—",
+            say.spell(one["name"]) if one["name"] else "—",
             str(one["first_week_on"]),
             str(one["last_week_on"] or "—"),
             _fold(one["reports_per_week"]),

@@ -15,7 +15,11 @@ from cloudmap.dashboard.view import checked
 if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
 
-SHEETS: Final[dict[str, tuple[str, ...]]] = {"quality": ()}
+SHEETS: Final[dict[str, tuple[str, ...]]] = {
+    "quality": (),
+    "exports": ("layer", "measure", "category", "period", "within"),
+    "help": (),
+}
 """Pages without a map, with the fields of the view that their content follows beside page and language."""
 
 
@@ -49,4 +53,5 @@ def register_content(app: Dash, current: Callable[[], Reader]) -> None:
     outputs = Output("sheet", "children"), Output("sheet-done", "data")
     app.callback(*outputs, sheet_view, prevent_initial_call=True, on_error=sheet_failed)(sheet)
     in_browser(app, "sheetDone", Output("sheet", "aria-busy"), Input("sheet-done", "data"))
+    in_browser(app, "pickWeek", Output("asked", "data"), Input("weeks-chart", "clickData"), State("view", "data"), State("config", "data"))
     in_browser(app, "pickRow", Output("picked", "data"), Input("places-grid", "selectedRows"), State("view", "data"))

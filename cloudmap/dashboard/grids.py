@@ -34,7 +34,7 @@ def grid(identity: str, columns: list[dict[str, Any]], rows: list[dict[str, Any]
     **options
         More of AG Grid's options; ``height`` is CSS.
     """
-    locale = grid_words() if say.language.startswith("zh") else {}
+    locale = grid_words(say.language)
     height = options.pop("height", "100%")
     return dag.AgGrid(
         id=identity,

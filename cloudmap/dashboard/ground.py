@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 from cloudmap.access.views import PlaceLayer
 
@@ -11,6 +13,9 @@ if TYPE_CHECKING:
 
 WATER: Final = "water"
 """Id of the layer that joins every kind of water."""
+T = TypeVar("T")
+_KEPT: WeakKeyDictionary[Any, dict[tuple[str, ...], Any]] = WeakKeyDictionary()
+"""What is told from shapes, for as long as a reader lives."""
 
 
 def grounds(reader: Reader) -> list[PlaceLayer]:
@@ -32,6 +37,90 @@ def grounds(reader: Reader) -> list[PlaceLayer]:
 def ground(reader: Reader, layer_id: str) -> PlaceLayer:
     """Return one layer by its id; StopIteration where there is none, which the callers have checked."""
     return next(layer for layer in grounds(reader) if layer.id == layer_id)
+
+
+def ladder(reader: Reader) -> list[PlaceLayer]:
+    """List the layers that a map drills down through: units from the coarsest to the finest, then the usual cells."""
+    usual = reader.city.city.default_resolution
+    layers = reader.layers()
+    return [one for one in layers if one.kind == "unit"] + [one for one in layers if one.kind == "cell" and one.resolution == usual]
+
+
+def places_of(reader: Reader, layer_id: str) -> frozenset[str]:
+    """Return the ids of a layer's places."""
+    return _once(reader, ("places", layer_id), lambda: frozenset(geometry(reader, layer_id)["place"]))
+
+
+def names_of(reader: Reader, layer_id: str) -> dict[str, str | None]:
+    """Return the names of a layer's places by their ids."""
+
+    def read() -> dict[str, str | None]:
+        shapes = geometry(reader, layer_id)
+        return {place: name if isinstance(name, str) else None for place, name in zip(shapes["place"], shapes["name"], strict=True)}
+
+    return _once(reader, ("names", layer_id), read)
+
+
+def name_of(reader: Reader, within: str) -> str:
+    """Return the name of the unit that a map is drilled into."""
+    layer, _, unit = within.partition("~")
+    return names_of(reader, layer).get(unit) or unit
+
+
+def inside(reader: Reader, layer_id: str, within: str) -> frozenset[str] | None:
+    """Return the places of a layer that lie in a unit, by a point inside each; None where `within` names no unit.
+
+    Parameters
+    ----------
+    reader : Reader
+    layer_id : str
+    within : str
+        "unit_street~331004001", or "".
+    """
+
+    def find() -> frozenset[str]:
+        import shapely
+
+        layer, _, unit = within.partition("~")
+        units = geometry(reader, layer).set_index("place")
+        outline = units.loc[[unit]].geometry.union_all()
+        shapes = geometry(reader, layer_id)
+        shapes = shapes[~shapes.geometry.isna()]
+        points = shapes.geometry.representative_point()
+        shapely.prepare(outline)
+        held = shapely.contains_xy(outline, points.x.to_numpy(), points.y.to_numpy())
+        return frozenset(shapes.loc[held, "place"])
+
+    return _once(reader, ("inside", layer_id, within), find) if within else None
+
+
+def crumbs(reader: Reader, within: str) -> list[dict[str, str]]:
+    """List the units that a unit lies in, the coarsest first and itself last, each with the address part that leads to it."""
+    if not within:
+        return []
+    layer, _, unit = within.partition("~")
+    steps = [one for one in reader.layers() if one.kind == "unit"]
+    above = [one.id for one in steps[: next(at for at, one in enumerate(steps) if one.id == layer)] if one.places_n > 1]
+    found = []
+    for one in above:
+        holder = next((place for place in sorted(places_of(reader, one)) if unit in (inside(reader, layer, f"{one}~{place}") or ())), None)
+        if holder:
+            found.append({"within": f"{one}~{holder}", "name": name_of(reader, f"{one}~{holder}")})
+    return [*found, {"within": within, "name": name_of(reader, within)}]
+
+
+def finer(reader: Reader, layer_id: str, within: str) -> str | None:
+    """Return the next layer down the ladder that has several places in a unit; None where the map is at its end."""
+    steps = ladder(reader)
+    at = next((at for at, one in enumerate(steps) if one.id == layer_id), len(steps))
+    return next((one.id for one in steps[at + 1 :] if len(inside(reader, one.id, within) or ()) > 1), None)
+
+
+def _once(reader: Reader, key: tuple[str, ...], make: Callable[[], T]) -> T:
+    kept = _KEPT.setdefault(reader, {})
+    if key not in kept:
+        kept[key] = make()
+    return cast(T, kept[key])
 
 
 def geometry(reader: Reader, layer_id: str) -> Any:

@@ -38,6 +38,12 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "silent": ("reporting", "never_reported", "silent", NO_DATA),
 }
 """Classes of the measures that are a verdict, the strongest last but for want of data."""
+BREAKABLE: Final = ("count", "ratio")
+"""Measures whose breaks may be chosen."""
+CLASSES_N: Final = 6
+"""Classes above zero that chosen breaks make."""
+JENKS_N: Final = 2_000
+"""Values that natural breaks are found from: evenly spread over the sorted ones where there are more."""
 ONLY_MET: Final = ("emerging", "scan")
 """Measures whose legend leaves out classes that no place has."""
 
@@ -61,7 +67,7 @@ class Classed:
     styles: list[str]
 
 
-def classify(table: pl.DataFrame, measure: str, words: Words) -> Classed:
+def classify(table: pl.DataFrame, measure: str, words: Words, breaks: str = "", base: pl.DataFrame | None = None) -> Classed:
     """Put each place into a class.
 
     Parameters
@@ -71,10 +77,16 @@ def classify(table: pl.DataFrame, measure: str, words: Words) -> Classed:
     measure : str
         A measure of `view.PAGES`.
     words : Words
+    breaks : str
+        One of `view.BREAKS`, or breaks of one's own; for the measures of `BREAKABLE`.
+    base : polars.DataFrame, optional
+        The table whose values the breaks are made from, where two maps are to share them; this one where not given.
     """
     masked = table["masked"].fill_null(value=False).to_numpy()
     values = table["value"].cast(pl.Float64).to_numpy().astype(float)
     known = ~np.isnan(values)
+    shown = np.where(masked, np.nan, values)
+    told = shown if base is None else _unmasked(base)
     if measure in KINDS:
         classes, labels, styles = _verdicts(table, measure, words)
         known = classes >= 0
@@ -82,10 +94,11 @@ def classify(table: pl.DataFrame, measure: str, words: Words) -> Classed:
         classes, labels, styles = _binned(table, values, measure, words)
         known |= classes == len(labels) - 1
     elif measure == "ratio":
-        classes, labels = np.searchsorted(RATIO_BREAKS, values, side="right"), _range_labels(RATIO_BREAKS, words)
-        styles = [f"ratio_{step}" for step in range(len(labels))]
+        ends = tuple(chosen_breaks(told, breaks, whole=False)) if breaks else RATIO_BREAKS
+        classes, labels = np.searchsorted(ends, values, side="right"), _range_labels(ends, words)
+        styles = [f"{'ramp' if breaks else 'ratio'}_{step}" for step in range(len(labels))]
     else:
-        classes, labels = _count(np.where(masked, np.nan, values), words)
+        classes, labels = _count(shown, told, words, breaks)
         styles = [f"count_{step}" for step in range(len(labels))]
     codes = np.where(known, classes + FIRST, NONE)
     return Classed(np.where(masked, MASKED, codes).astype(np.uint8), labels, styles)
@@ -124,10 +137,16 @@ def _binned(table: pl.DataFrame, values: np.ndarray, measure: str, words: Words)
     return classes, labels, [*(f"risk_{step}" for step in range(bins)), verdict, NO_DATA]
 
 
-def _count(values: np.ndarray, words: Words) -> tuple[np.ndarray, list[str]]:
-    breaks = count_breaks(values)
-    labels, positive = ["0"], values[values > 0]
+def _unmasked(table: pl.DataFrame) -> np.ndarray:
+    values = table["value"].cast(pl.Float64).to_numpy().astype(float)
+    return np.where(table["masked"].fill_null(value=False).to_numpy(), np.nan, values)
+
+
+def _count(values: np.ndarray, told: np.ndarray, words: Words, chosen: str) -> tuple[np.ndarray, list[str]]:
+    breaks = [int(one) for one in chosen_breaks(told, chosen, whole=True)] if chosen else count_breaks(told)
+    labels, positive = ["0"], np.concatenate([values[values > 0], told[told > 0]])
     least = int(positive.min()) if len(positive) else 1
+    breaks = [one for one in breaks if one >= least]
     for low, high in zip([least, *(one + 1 for one in breaks)], [*breaks, None], strict=True):
         if high is None:
             labels.append(words("legend.above", **{"from": low}))
@@ -155,6 +174,43 @@ def count_breaks(values: np.ndarray) -> list[int]:
         return []
     near = [int(next(step for step in _LADDER if step >= quantile)) for quantile in np.quantile(some, _QUANTILES, method="inverted_cdf")]
     return sorted({step for step in near if step < some.max()})
+
+
+def chosen_breaks(values: np.ndarray, how: str, *, whole: bool) -> list[float]:
+    """Choose the ends of classes in a way that the reader of the map asks for.
+
+    Parameters
+    ----------
+    values : numpy.ndarray of float
+        Values; NaN where masked or unknown. Zeros are left out: they are a class of their own.
+    how : str
+        "quantile", "jenks", "equal", or "m~5~10~20".
+    whole : bool
+        Whether the values are counts.
+
+    Returns
+    -------
+    list of float
+        Ascending ends of all classes but the last, at most `CLASSES_N` - 1 where they are found from the values.
+    """
+    if how.startswith("m~"):
+        own = sorted({float(one) for one in how.split("~")[1:]})
+        return [one for one in own if one > 0] or [1.0]
+    some = np.sort(values[~np.isnan(values) & (values > 0)])
+    distinct = len(np.unique(some))
+    if distinct < 2:
+        return []
+    import mapclassify
+
+    if how == "jenks":
+        spread = some[np.unique(np.linspace(0, len(some) - 1, JENKS_N).astype(int))]
+        found = mapclassify.FisherJenks(spread, k=min(CLASSES_N, len(np.unique(spread)))).bins
+    elif how == "equal":
+        found = mapclassify.EqualInterval(some, k=min(CLASSES_N, distinct)).bins
+    else:
+        found = mapclassify.Quantiles(some, k=min(CLASSES_N, distinct)).bins
+    rounded = {float(np.floor(one)) if whole else round(float(one), 2) for one in found}
+    return sorted(one for one in rounded if one > 0 and one < some[-1])
 
 
 def _range_labels(breaks: Sequence[float], words: Words) -> list[str]:

@@ -13,10 +13,14 @@ from urllib.parse import urlencode
 from flask import Flask, Response, abort, request
 
 from cloudmap.dashboard import shapes
-from cloudmap.dashboard.drawing import Drawing
+from cloudmap.dashboard.comparing import earlier_period
+from cloudmap.dashboard.drawing import Drawing, period_words
 from cloudmap.dashboard.ground import geometry, ground, grounds
+from cloudmap.dashboard.rows import points
+from cloudmap.dashboard.tables import table_file
 from cloudmap.dashboard.text import words
-from cloudmap.dashboard.view import REACH, View, offered
+from cloudmap.dashboard.timeline import weekly
+from cloudmap.dashboard.view import REACH, View, is_breaks, is_within, offered
 
 if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
@@ -42,6 +46,9 @@ class Maps:
         server.add_url_rule("/map/geometry/<layer_id>/<version>", "map_geometry", self.geometry)
         server.add_url_rule("/map/values", "map_values", self.values)
         server.add_url_rule("/map/numbers", "map_numbers", self.numbers)
+        server.add_url_rule("/map/weeks", "map_weeks", self.weeks)
+        server.add_url_rule("/map/points", "map_points", self.points)
+        server.add_url_rule("/map/table.csv", "map_table", self.table)
 
     def packed(self, reader: Reader, layer: PlaceLayer) -> tuple[list[str], bytes]:
         """Return a layer's places in drawing order and its packed geometry; the newest layers are kept."""
@@ -88,10 +95,35 @@ class Maps:
         places, _ = self.packed(reader, layer)
         return _json(Drawing(reader, layer, asked, words(asked["lang"])).numbers(places))
 
+    def weeks(self) -> Response:
+        """Answer with the matters of each week, for the time bar."""
+        reader, choices = self.reader(), offered(self.reader())
+        category, within = request.args.get("category", ""), request.args.get("within", "")
+        if category not in choices["category"] or not is_within(within, reader):
+            abort(400)
+        return _json(weekly(reader, category, within))
+
+    def points(self) -> Response:
+        """Answer with the points of single reports, for who may see them; others are told in words."""
+        asked = self._asked()
+        return _json(points(self.reader(), asked, words(asked["lang"])))
+
+    def table(self) -> Response:
+        """Answer with the table of a map as a file; 409 where there is no such result."""
+        asked = self._asked()
+        body = table_file(self.reader(), asked, words(asked["lang"]))
+        named = f'attachment; filename="{asked["measure"]}_{asked["layer"]}_{asked["period"]}.csv"'
+        return Response(body, mimetype="text/csv", headers={"Cache-Control": "no-store", "Content-Disposition": named})
+
     def _asked(self) -> dict[str, str]:
         choices = offered(self.reader())
         asked = {name: request.args.get(name, "") for name in ("layer", "measure", "category", "period", "lang")}
         if any(value not in choices[name] for name, value in asked.items()):
+            abort(400)
+        asked |= {name: request.args.get(name, "") for name in ("within", "breaks", "base")}
+        if asked["base"] not in ("", *choices["period"]):
+            abort(400)
+        if not is_within(asked["within"], self.reader()) or not is_breaks(asked["breaks"]):
             abort(400)
         if (asked["measure"] == REACH) != (ground(self.reader(), asked["layer"]).kind == "water"):
             abort(400)
@@ -107,18 +139,34 @@ def addresses(view: View, reader: Reader) -> dict[str, Any]:
         layer, place, shown, values and numbers (addresses), key (equal for equal pictures).
     """
     layer = ground(reader, view.layer)
-    fields = {"layer": view.layer, "measure": view.measure, "category": view.category, "period": view.period, "lang": view.lang}
-    query = urlencode(fields | {"version": shapes.version(reader, layer)})
-    values = f"/map/values?{query}"
-    key = "|".join([*fields.values(), view.place, ".".join(view.shown)])
-    return {
+    fields = {name: getattr(view, name) for name in ("layer", "measure", "category", "period", "lang", "within", "breaks")}
+    fields["version"] = shapes.version(reader, layer)
+    comparing = view.page == "compare"
+    query = urlencode(fields | ({"base": view.period} if comparing else {}))
+    shown = [*fields.values(), view.place, ".".join(view.shown), view.opacity, view.against if comparing else ""]
+    found = {
         "layer": view.layer,
         "place": view.place,
+        "within": view.within,
+        "period": view.period,
         "shown": list(view.shown),
-        "values": values,
+        "opacity": int(view.opacity),
+        "values": f"/map/values?{query}",
         "numbers": f"/map/numbers?{query}",
-        "key": key,
+        "points": f"/map/points?{query}",
+        "weeks": "/map/weeks?" + urlencode({"category": view.category, "within": view.within}),
+        "key": "|".join(shown),
     }
+    earlier = earlier_period(reader, view.period, view.against) if comparing else None
+    if earlier:
+        before = urlencode(fields | {"period": earlier, "base": view.period})
+        found["before"] = {
+            "values": f"/map/values?{before}",
+            "numbers": f"/map/numbers?{before}",
+            "label": period_words(reader.period(earlier), words(view.lang)),
+            "now": period_words(reader.period(view.period), words(view.lang)),
+        }
+    return found
 
 
 def _json(content: dict[str, Any]) -> Response:

@@ -9,7 +9,7 @@ from dash import html
 
 from cloudmap.dashboard.drawing import DIGITS, Drawing, verdict_words
 from cloudmap.dashboard.grids import column, grid
-from cloudmap.dashboard.ground import geometry, ground
+from cloudmap.dashboard.ground import ground, name_of, names_of
 from cloudmap.dashboard.text import Words, number
 from cloudmap.dashboard.view import REACH, View
 
@@ -37,13 +37,19 @@ STRONG: Final = {"hotspot": "hot", "silent": "silent", "risk": "above_2", REACH:
 def overview(view: View, reader: Reader, say: Words) -> Any:
     """Build the overview of a view."""
     layer = ground(reader, view.layer)
-    drawing = Drawing(reader, layer, {"measure": view.measure, "category": view.category, "period": view.period}, say)
+    drawing = Drawing(
+        reader, layer, {"measure": view.measure, "category": view.category, "period": view.period, "within": view.within}, say
+    )
     result, reason = drawing.result()
-    parts = [html.H2(say("panel.overview")), html.P(say("panel.hint"), className="cm-note")]
-    closing = [] if view.measure == REACH else [_closing(view, reader, say)]
+    parts = [
+        html.H2(say.spell(name_of(reader, view.within)) if view.within else say("panel.overview")),
+        html.P(say("panel.hint"), className="cm-note"),
+    ]
+    closing = [] if view.measure == REACH or view.within else [_closing(view, reader, say)]
     if result is None:
         return [*parts, html.P(reason, className="cm-warn"), *closing]
-    return [*parts, _headline(result.table, view, say), *closing, *_places(result.table, layer, view, reader, say)]
+    table = drawing.within_unit(result.table)
+    return [*parts, _headline(table, view, say), *closing, *_places(table, layer, view, reader, say)]
 
 
 def _headline(table: pl.DataFrame, view: View, say: Words) -> Any:
@@ -68,12 +74,12 @@ def _closing(view: View, reader: Reader, say: Words) -> Any:
 
 def _places(table: pl.DataFrame, layer: Any, view: View, reader: Reader, say: Words) -> list[Any]:
     ranked = rank(table, view.measure)
-    shapes = geometry(reader, layer.id)
-    names = dict(zip(shapes["place"], shapes["name"], strict=True))
+    names = names_of(reader, layer.id)
     top = ranked.head(TOP)
     verdicts = verdict_words(top, view.measure, say)
     rows = [
-        _row(row, verdict, str(names.get(row["place"]) or row["place"]), say) for row, verdict in zip(top.to_dicts(), verdicts, strict=True)
+        _row(row, verdict, say.spell(str(names.get(row["place"]) or row["place"])), say)
+        for row, verdict in zip(top.to_dicts(), verdicts, strict=True)
     ]
     columns = [column("name", say("col.place"), flex=2, minWidth=110, tooltipField="name")]
     if layer.kind == "unit" and view.measure == "count":

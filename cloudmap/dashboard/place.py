@@ -10,10 +10,11 @@ import polars as pl
 from dash import html
 
 from cloudmap.access.views import ALL
+from cloudmap.dashboard.browser import asking
 from cloudmap.dashboard.charts import ACCENT, QUIET, chart
 from cloudmap.dashboard.drawing import Drawing, period_words, verdict_words
 from cloudmap.dashboard.grids import column, grid
-from cloudmap.dashboard.ground import ground
+from cloudmap.dashboard.ground import finer, ground
 from cloudmap.dashboard.matters import matters
 from cloudmap.dashboard.text import Words, number
 from cloudmap.dashboard.view import View
@@ -54,7 +55,7 @@ def place(view: View, reader: Reader, say: Words) -> Any:
 def _head(seen: PlaceView, category: Category, view: View, reader: Reader, say: Words) -> list[Any]:
     cell = view.layer.startswith("cell_")
     code = f"{say('panel.cell')} {seen.place}" if cell else say("panel.code", code=seen.place)
-    head = [html.H2(seen.name, className="cm-place-name"), html.P(code, className="cm-dim")]
+    head = [html.H2(say.spell(seen.name), className="cm-place-name"), html.P(code, className="cm-dim")]
     row = reader.values(view.layer, view.category, view.period, "count").table.row(by_predicate=pl.col("place") == view.place, named=True)
     n = say("legend.masked") if row["masked"] else number(row["value"])
     headline = html.Div(
@@ -64,7 +65,19 @@ def _head(seen: PlaceView, category: Category, view: View, reader: Reader, say: 
     told = [html.P(say("panel.told", n=reports_n), className="cm-dim", id="place-reports-n")] if reports_n is not None else []
     every = [html.P(say("panel.all", n=seen.total_n), className="cm-dim")] if view.category != ALL else []
     note = [html.P(say("panel.area_note", n=seen.area_only_n), className="cm-note")] if seen.area_only_n else []
-    return [*head, headline, *told, *every, *note]
+    return [*head, headline, *told, *every, *note, *_way_in(seen.name, view, reader, say)]
+
+
+def _way_in(name: str, view: View, reader: Reader, say: Words) -> list[Any]:
+    """Offer to drill the map into a unit, where something finer lies in it."""
+    if not view.layer.startswith("unit_"):
+        return []
+    within = f"{view.layer}~{view.place}"
+    below = finer(reader, view.layer, within)
+    if below is None:
+        return []
+    label = say("panel.enter", name=say.spell(name), layer=say.name(ground(reader, below)))
+    return [asking(label, within=within, layer=below, place="")]
 
 
 def _verdicts(seen: PlaceView, view: View, reader: Reader, say: Words) -> list[Any]:
@@ -127,7 +140,7 @@ def _weeks(by_week: pl.DataFrame, period: Period, say: Words) -> Any:
         customdata=[[f"{week:%Y-%m-%d}", n] for week, n in zip(by_week["week_on"], shown, strict=True)],
         hovertemplate="%{customdata[0]}<br>%{customdata[1]}<extra></extra>",
     )
-    return chart([bars], alt=say("panel.weeks_alt"), height=150, axes={"xaxis": {"tickformat": "%Y-%m"}})
+    return chart([bars], alt=say("panel.weeks_alt"), height=150, axes={"xaxis": {"tickformat": "%Y-%m"}}, identity="weeks-chart")
 
 
 def _categories(by_category: pl.DataFrame, reader: Reader, say: Words) -> Any:
@@ -146,7 +159,8 @@ def _bar(row: dict[str, Any], names: dict[str, str], most: int, say: Words) -> A
     width = "100%" if row["masked"] else f"{100 * row['n'] / most:.1f}%"
     bar = html.Td(html.Div(style={"width": width}, className="masked" if row["masked"] else ""), className="bar")
     n = say("legend.masked") if row["masked"] else number(row["n"])
-    return html.Tr([html.Th(names.get(row["category_code"], row["category_code"]), scope="row"), bar, html.Td(n, className="n")])
+    name = names.get(row["category_code"], row["category_code"])
+    return html.Tr([html.Th(asking(name, category=row["category_code"]), scope="row"), bar, html.Td(n, className="n")])
 
 
 def _reports(view: View, reader: Reader, say: Words) -> list[Any]:

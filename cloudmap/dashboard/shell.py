@@ -13,11 +13,17 @@ from cloudmap.dashboard.controls import controls, measure_choices, tab_choices
 from cloudmap.dashboard.drawing import period_words
 from cloudmap.dashboard.ground import geometry, grounds
 from cloudmap.dashboard.signin import account_link
-from cloudmap.dashboard.text import LANGUAGES, Words, words
+from cloudmap.dashboard.text import LANGUAGES, Words, spelling, words
 from cloudmap.dashboard.view import PAGES, View, default_view, named_layer
 
 if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
+
+
+_MAP_WORDS = (
+    "failed", "retry", "slow", "lost", "heat", "save", "north", "play", "pause", "time", "weeks", "swipe", "raise", "fade", "home",
+)  # fmt: skip
+"""Words that the map component itself says, below ``map.``."""
 
 
 def frame(children: Any = None) -> Any:
@@ -53,7 +59,9 @@ def shell(view: View, reader: Reader) -> Any:
         [
             dcc.Store(id="config", data=map_config(reader, say)),
             dcc.Store(id="picked"),
+            dcc.Store(id="asked"),
             html.A(say("skip"), href="#map", className="cm-skip"),
+            html.Div(say("map.lost"), className="cm-lost", role="alert"),
             dmc.AppShellHeader(_header(view, reader, say), className="cm-header"),
             dmc.AppShellNavbar(controls(view, reader, say), className="cm-navbar"),
             dmc.AppShellMain(
@@ -143,14 +151,14 @@ def map_config(reader: Reader, say: Words) -> dict[str, Any]:
     periods = [
         {"id": one.id, "last": one.last_on.isoformat(), "weeks": one.weeks_n, "label": period_words(one, say)} for one in reader.periods()
     ]
-    own = {"title": say("title", city=say.name(reader.city.city))} | {
-        f"map.{one}": say(f"map.{one}") for one in ("failed", "retry", "slow")
-    }
+    own = {"title": say("title", city=say.name(reader.city.city))} | {f"map.{one}": say(f"map.{one}") for one in _MAP_WORDS}
+    own |= {name: say.table[name] for name in ("wall.n", "wall.usual", "wall.leave", "points.refused")}
     return {
         "key": f"{say.language}|{reader.base_map_version}|{reader.analysed_load}",
         "lang": say.language,
         "words": own,
         "locale": say.starting("locale."),
+        "spelling": dict(zip(("from", "to", "phrases"), spelling(), strict=True)) if say.language == "zh-Hant" else None,
         "layers": drawn,
         "base": base.id if base else None,
         "named": named_layer(reader),

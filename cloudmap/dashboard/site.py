@@ -38,6 +38,13 @@ CONTROLS: Final = (
     ("page", "value"),
     ("close-place", "n_clicks"),
     ("tab", "value"),
+    ("against", "value"),
+    ("opacity", "value"),
+    ("breaks", "value"),
+    ("breaks-own", "value"),
+    ("wall", "n_clicks"),
+    ("wall-add", "n_clicks"),
+    ("asked", "data"),
 )
 """What writes the address, in the order of ``write`` in ``web/src/main.js``."""
 
@@ -133,7 +140,7 @@ def view_data(view: View, reader: Reader, search: str) -> dict[str, Any]:
     """Write a checked view for the browser: its fields, what the map fetches, and what panel or sheet shows."""
     sent = {one.name: getattr(view, one.name) for one in fields(view)}
     load = f"{reader.analysed_load}|{reader.base_map_version}"
-    content = {name: sent[name] for name in ("page", "tab", "layer", "measure", "category", "period", "place", "lang")}
+    content = {name: sent[name] for name in ("page", "tab", "layer", "measure", "category", "period", "place", "within", "against", "lang")}
     sheet = {name: sent[name] for name in ("page", "lang", *SHEETS.get(view.page, ()))} | {"load": load}
     return sent | {
         "shown": list(view.shown),

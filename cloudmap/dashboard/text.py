@@ -1,6 +1,7 @@
 """Every word of the dashboard, by language; the words themselves lie in ``words/<language>.json``.
 
-Traditional Chinese (zh-Hant) joins by adding its file and its name to `LANGUAGES`.
+Names of the city's own data are written once, in simplified Chinese; in traditional Chinese they are spelled by ``words/traditional.json``
+(characters with one reading, from OpenCC's tables, Apache-2.0; and the names whose spelling depends on the word).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-LANGUAGES: Final = ("zh-Hans", "en")
+LANGUAGES: Final = ("zh-Hans", "zh-Hant", "en")
 DEFAULT: Final = LANGUAGES[0]
 
 
@@ -46,7 +47,11 @@ class Words:
 
     def name(self, thing: Any) -> str:
         """Choose the name of a layer, category, source or city in this language."""
-        return str(thing.name_zh if self.language.startswith("zh") else thing.name_en)
+        return self.spell(str(thing.name_zh)) if self.language.startswith("zh") else str(thing.name_en)
+
+    def spell(self, name: str) -> str:
+        """Spell a name of the city's own data in the script of this language."""
+        return traditional(name) if self.language == "zh-Hant" else name
 
     def starting(self, prefix: str) -> dict[str, str]:
         """Return the sentences whose key starts with a prefix, by the rest of the key."""
@@ -75,7 +80,23 @@ def words(language: str) -> Words:
 
 
 @cache
-def grid_words() -> dict[str, str]:
-    """Load AG Grid's own words in simplified Chinese (from AG Grid's locale package, MIT)."""
-    table: dict[str, str] = json.loads(files("cloudmap.dashboard").joinpath("ag_grid_zh.json").read_text(encoding="utf-8"))
+def spelling() -> tuple[str, str, dict[str, str]]:
+    """Load the simplified characters, the traditional ones in the same order, and the names that are spelled as a whole."""
+    table = json.loads(files("cloudmap.dashboard").joinpath("words", "traditional.json").read_text(encoding="utf-8"))
+    return table["from"], table["to"], table["phrases"]
+
+
+def traditional(name: str) -> str:
+    """Spell a name in traditional Chinese."""
+    simplified, spelled, phrases = spelling()
+    return phrases.get(name) or name.translate(str.maketrans(simplified, spelled))
+
+
+@cache
+def grid_words(language: str) -> dict[str, str]:
+    """Load AG Grid's own words in simplified or traditional Chinese (from AG Grid's locale package, MIT); none for English."""
+    if not language.startswith("zh"):
+        return {}
+    name = "ag_grid_zh_hant.json" if language == "zh-Hant" else "ag_grid_zh.json"
+    table: dict[str, str] = json.loads(files("cloudmap.dashboard").joinpath(name).read_text(encoding="utf-8"))
     return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -9,7 +10,7 @@ from urllib.parse import parse_qs, urlencode
 
 from cloudmap.access import views
 from cloudmap.access.views import ALL
-from cloudmap.dashboard.ground import grounds
+from cloudmap.dashboard.ground import grounds, places_of
 from cloudmap.dashboard.text import DEFAULT, LANGUAGES
 
 if TYPE_CHECKING:
@@ -18,6 +19,18 @@ if TYPE_CHECKING:
 SCHEMES: Final = ("", "light", "dark")
 NAMES: Final = "names"
 """The switch for place names among the shown layers."""
+HEAT: Final = "heat"
+"""The switch for the heat surface."""
+POINTS: Final = "points"
+"""The switch for single reports, for those who may see them."""
+BREAKS: Final = ("", "quantile", "jenks", "equal")
+"""Ways to choose the breaks of counts and ratios: round numbers, equal shares of places, natural breaks, equal steps."""
+MANUAL: Final = re.compile(r"m(~\d{1,7}(\.\d{1,3})?){1,8}")
+"""Breaks of one's own: m~5~10~20."""
+AGAINST: Final = ("before", "year")
+"""What a period is compared with: the one before, or the same weeks of the year before."""
+ROTATION: Final = re.compile(r"[a-z0-9_]+~[a-z0-9_]+~[a-z0-9_]+(\.[a-z0-9_]+~[a-z0-9_]+~[a-z0-9_]+){0,11}")
+"""The views that wall mode shows in turn: page~measure~layer, up to twelve."""
 REACH: Final = "reach"
 """The measure of the water page; it comes from a statistic, not from the values of a layer."""
 
@@ -47,7 +60,10 @@ PAGES: Final[dict[str, PageSpec]] = {
         ("hotspot", "emerging", "scan", "risk", "silent"), tabs=("places", "method", "clusters", "alarms", "near_repeat", "risk_card")
     ),
     "water": PageSpec((REACH,), kinds=("water",), tabs=("places", "bands", "method")),
+    "compare": PageSpec(("count", "ratio")),
     "quality": PageSpec(),
+    "exports": PageSpec(),
+    "help": PageSpec(),
 }
 """The pages in the order of the header; the first one is that of a bare address. `pages.PAGES` names their modules."""
 
@@ -62,8 +78,19 @@ class View:
         Ids of a page, a part of its panel ("" where it has one part), a coloured layer, a measure, a category and a period.
     place : str
         Id of the picked place in `layer`, or "".
+    within : str
+        The unit that the map is drilled into ("unit_street~331004001"), or "".
     shown : tuple of str
-        Ids of the layers on top, and ``names``.
+        Ids of the layers on top from the lowest up, each with its opacity in percent where it is not full ("water_river~60"), ``names``,
+        ``heat`` and ``points``.
+    opacity : str
+        Opacity of the coloured layer in percent.
+    breaks : str
+        One of `BREAKS`, or breaks of one's own as `MANUAL`.
+    against : str
+        One of `AGAINST`; what the compare page compares the period with.
+    wall, rotate : str
+        "1" in wall mode, else ""; the views that it shows in turn as `ROTATION`, "" for the usual ones.
     lang, scheme : str
         Language; "light", "dark" or "" (the browser's own).
     """
@@ -75,7 +102,13 @@ class View:
     category: str
     period: str
     place: str
+    within: str
     shown: tuple[str, ...]
+    opacity: str
+    breaks: str
+    against: str
+    wall: str
+    rotate: str
     lang: str
     scheme: str
 
@@ -104,7 +137,7 @@ def offered(reader: Reader, page: str | None = None) -> dict[str, list[str]]:
     Returns
     -------
     dict of str to list of str
-        page, tab, layer, measure, category, period, shown, lang, scheme.
+        page, tab, layer, measure, category, period, shown, opacity, breaks, against, wall, lang, scheme.
     """
     layers = grounds(reader)
     spec = PAGES[page] if page else None
@@ -117,7 +150,11 @@ def offered(reader: Reader, page: str | None = None) -> dict[str, list[str]]:
         "measure": list(dict.fromkeys(measure for one in named for measure in measures(one, reader))),
         "category": [category.code for category in reader.categories()],
         "period": [period.id for period in reader.periods()],
-        "shown": [layer.id for layer in reader.layers() if layer.kind != "cell"] + [NAMES],
+        "shown": [layer.id for layer in reader.layers() if layer.kind != "cell"] + [NAMES, HEAT, POINTS],
+        "opacity": [str(percent) for percent in range(10, 101, 5)],
+        "breaks": list(BREAKS),
+        "against": list(AGAINST),
+        "wall": ["", "1"],
         "lang": list(LANGUAGES),
         "scheme": list(SCHEMES),
     }
@@ -138,7 +175,9 @@ def default_view(reader: Reader, page: str = next(iter(PAGES))) -> View:
     shown = [one.id for one in reader.layers() if one.kind == "water"] + [one for one in (named_layer(reader),) if one] + [NAMES]
     measure = measures(page, reader)[0]
     tab = next(iter(PAGES[page].tabs), "")
-    return View(page, tab, layer.id, measure, ALL, reader.default_period.id, "", tuple(shown), DEFAULT, "")
+    return View(
+        page, tab, layer.id, measure, ALL, reader.default_period.id, "", "", tuple(shown), "90", "", AGAINST[0], "", "", DEFAULT, ""
+    )
 
 
 def named_layer(reader: Reader) -> str | None:
@@ -178,16 +217,38 @@ def checked(asked: Mapping[str, Any], reader: Reader) -> View:
     view, choices = default_view(reader, page), offered(reader, page)
     picked = {name: value for name, value in asked.items() if name in choices and name != "shown" and value in choices[name]}
     view = replace(view, **picked)
-    if isinstance(asked.get("shown"), str):
-        view = replace(view, shown=tuple(one for one in choices["shown"] if one in str(asked["shown"]).split(".")))
-    place = asked.get("place")
-    if isinstance(place, str) and place and place in places_of(view.layer, reader):
+    texts = {name: value for name, value in asked.items() if isinstance(value, str) and len(value) < 600}
+    if "shown" in texts:
+        view = replace(view, shown=_shown(texts["shown"], choices["shown"]))
+    if is_breaks(texts.get("breaks", "")):
+        view = replace(view, breaks=texts.get("breaks", ""))
+    if ROTATION.fullmatch(texts.get("rotate", "")):
+        view = replace(view, rotate=texts["rotate"])
+    if is_within(texts.get("within", ""), reader):
+        view = replace(view, within=texts.get("within", ""))
+    place = texts.get("place", "")
+    if place and place in places_of(reader, view.layer):
         view = replace(view, place=place)
     return view
 
 
-def places_of(layer_id: str, reader: Reader) -> set[str]:
-    """Return the ids of a layer's places."""
-    from cloudmap.dashboard.ground import geometry
+def is_breaks(asked: str) -> bool:
+    """Tell whether a text names a way to choose breaks."""
+    return asked in BREAKS or MANUAL.fullmatch(asked) is not None
 
-    return set(geometry(reader, layer_id)["place"])
+
+def is_within(asked: str, reader: Reader) -> bool:
+    """Tell whether a text names a unit that a map can be drilled into, or none."""
+    layer, _, unit = asked.partition("~")
+    there = any(one.id == layer and one.kind == "unit" for one in reader.layers())
+    return not asked or (there and unit in places_of(reader, layer))
+
+
+def _shown(asked: str, there: list[str]) -> tuple[str, ...]:
+    """Read the layers on top in their order; each once, its opacity from 5 to 95 percent or full."""
+    read: dict[str, str] = {}
+    for one in asked.split("."):
+        name, _, percent = one.partition("~")
+        if name in there and name not in read:
+            read[name] = f"~{percent}" if re.fullmatch(r"[1-9]?[05]", percent) and percent != "0" else ""
+    return tuple(name + percent for name, percent in read.items())

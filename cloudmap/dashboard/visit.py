@@ -68,7 +68,8 @@ def _maps(config: dict[str, Any]) -> list[tuple[str, str]]:
     first, *others = (page for page in config["pages"].values() if page["map"])
     coloured = [layer["id"] for layer in config["layers"] if layer["kind"] in first["kinds"]]
     every = [(layer, measure["value"]) for layer in coloured for measure in first["measures"]]
-    return every + [(page["usual"]["layer"], measure["value"]) for page in others for measure in page["measures"]]
+    every += [(page["usual"]["layer"], measure["value"]) for page in others for measure in page["measures"]]
+    return list(dict.fromkeys(every))
 
 
 def _first_view(get: Any) -> tuple[dict[str, Any], dict[str, Any]]:

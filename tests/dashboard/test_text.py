@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 import cloudmap.dashboard
-from cloudmap.dashboard.text import LANGUAGES, grid_words, number, words
+from cloudmap.dashboard.text import LANGUAGES, grid_words, number, spelling, words
 from cloudmap.ingest.times import RULES
 from cloudmap.schema import LEDGER_CLASSES, POSITIONS, REPAIRS, STATES
 
 ROOT = Path(cloudmap.dashboard.__file__).parent
-PLAIN_IN_CHINESE = {"H3", "q", "p", "water", "cloudmap", "load", "analyse", "export", "time", "format", "English"}
+PLAIN_IN_CHINESE = {"H3", "q", "p", "water", "outside", "cloudmap", "load", "analyse", "export", "time", "format", "English"}
 
 
 def gaps(text: str) -> set[str]:
@@ -42,16 +42,35 @@ def test_every_name_of_the_schema_has_words(prefix: str, names: tuple[str, ...])
         assert [name for name in names if not words(language).has(f"{prefix}.{name}")] == []
 
 
-def test_chinese_sentences_hold_no_english() -> None:
-    for key, text in words("zh-Hans").table.items():
+@pytest.mark.parametrize("language", ["zh-Hans", "zh-Hant"])
+def test_chinese_sentences_hold_no_english(language: str) -> None:
+    for key, text in words(language).table.items():
         bare = re.sub(r"\{.*?\}", "", text)
         assert set(re.findall(r"[A-Za-z][A-Za-z0-9]*", bare)) <= PLAIN_IN_CHINESE, key
 
 
-def test_chinese_of_the_tables_is_whole() -> None:
-    table = grid_words()
+def test_traditional_words_hold_no_simplified_character_and_the_other_way_round() -> None:
+    simplified, spelled, _ = spelling()
+    own = {"lang.zh-Hans", "lang.zh-Hant"}
+    only_simplified, only_traditional = set(simplified) - set(spelled), set(spelled) - set(simplified) - {"著", "台"}
+    for key, text in words("zh-Hant").table.items():
+        assert key in own or not set(text) & only_simplified, key
+    for key, text in words("zh-Hans").table.items():
+        assert key in own or not set(text) & only_traditional, key
+
+
+def test_names_are_spelled_in_the_script_of_the_page() -> None:
+    assert words("zh-Hant").spell("路桥区") == "路橋區"
+    assert words("zh-Hans").spell("路桥区") == "路桥区"
+    assert words("zh-Hant").spell("台风灾情") == "颱風災情"
+
+
+@pytest.mark.parametrize("language", ["zh-Hans", "zh-Hant"])
+def test_chinese_of_the_tables_is_whole(language: str) -> None:
+    table = grid_words(language)
     assert len(table) > 700
-    assert table["noRowsToShow"] == "没有可显示的行" or re.search("[一-鿿]", table["noRowsToShow"])
+    assert re.search("[一-鿿]", table["noRowsToShow"])
+    assert grid_words("en") == {}
 
 
 def test_unknown_language_falls_back_to_chinese() -> None:

@@ -18,7 +18,24 @@ def test_a_bare_address_shows_cells_and_the_last_four_weeks() -> None:
 
 
 def test_an_address_holds_the_whole_view() -> None:
-    view = View("hotspots", "alarms", "unit_street", "emerging", "AP01", "2018-W30", "st004", ("unit_grid",), "en", "dark")
+    view = View(
+        "hotspots",
+        "alarms",
+        "unit_grid",
+        "emerging",
+        "AP01",
+        "2018-W30",
+        "gr004",
+        "unit_street~st000",
+        ("water_river~60", "unit_grid"),
+        "55",
+        "m~5~10",
+        "year",
+        "1",
+        "cloud~count~cell_9.water~reach~water",
+        "en",
+        "dark",
+    )
     assert read_view(view.query(), READER) == view
 
 
@@ -32,7 +49,22 @@ def test_ratio_is_not_offered_without_an_exposure() -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["?layer=water_river", "?layer=../../etc", "?period=2018-W99", "?category='; drop", "?place=st004", "?lang=fr", "?scheme=red"]
+    "query",
+    [
+        "?layer=water_river",
+        "?layer=../../etc",
+        "?period=2018-W99",
+        "?category='; drop",
+        "?place=st004",
+        "?lang=fr",
+        "?scheme=red",
+        "?within=unit_street~nowhere",
+        "?within=cell_9~x",
+        "?breaks=m~x",
+        "?opacity=7",
+        "?rotate=<a>",
+        "?wall=yes",
+    ],
 )
 def test_what_is_not_offered_falls_back(query: str) -> None:
     assert read_view(query, READER) == default_view(READER)

@@ -52,7 +52,27 @@ export class Chrome {
     const line = element("div", "cm-map-line");
     line.append(element("span", "", values.subtitle));
     this.title.replaceChildren(element("h1", "", values.title), line);
+    if (values.crumbs.length) this.title.append(this.drawCrumbs(values.crumbs));
     for (const tag of values.tags) this.title.append(element("span", "cm-map-tag", tag));
+  }
+
+  /** The way back up from the unit that the map is drilled into. */
+  drawCrumbs(crumbs) {
+    const way = element("nav", "cm-crumbs");
+    way.setAttribute("aria-label", this.words["map.home"]);
+    const steps = [{ within: "", name: this.words["map.home"] }, ...crumbs];
+    steps.forEach((step, at) => {
+      if (at) way.append(element("span", "", "›"));
+      const last = at === steps.length - 1;
+      const node = element(last ? "strong" : "button", last ? "" : "cm-ask", step.name);
+      if (!last) {
+        node.type = "button";
+        const below = steps[at + 1].within.split("~")[0];
+        node.dataset.ask = JSON.stringify({ within: step.within, layer: below, place: "" });
+      }
+      way.append(node);
+    });
+    return way;
   }
 
   drawLegend(values) {

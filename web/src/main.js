@@ -1,24 +1,31 @@
 // What Dash calls. The address holds the whole view: controls write the address, the server reads it back as a checked view, and the view
 // is shown and put into the controls again.
 import { CloudMap } from "./map.js";
+import { decorate, mirrorRows } from "./rows.js";
+import { Wall } from "./wall.js";
 
-const FIELDS = ["page", "tab", "layer", "measure", "category", "period", "place", "shown", "lang", "scheme"];
+const FIELDS = ["page", "tab", "layer", "measure", "category", "period", "place", "within", "shown", "opacity", "breaks", "against", "wall", "rotate", "lang", "scheme"];
+const USUAL = { within: "", opacity: "90", breaks: "", against: "before", wall: "", rotate: "" };
 
 let current = null;
 let lastPanel = "";
 let lastSheet = "";
+let seen = null;
 
 const { dash_clientside: dash = {} } = window;
 window.dash_clientside = dash;
 const unchanged = () => window.dash_clientside.no_update;
 const set = (id, props) => window.dash_clientside.set_props(id, props);
 const triggered = () => (window.dash_clientside.callback_context.triggered ?? []).map((one) => one.prop_id.split(".")[0]);
+const ask = (fields) => set("asked", { data: { ...fields, at: Date.now() } });
+const wall = new Wall(ask);
 
 function search(view) {
   const query = new URLSearchParams();
   for (const field of FIELDS) {
     const value = field === "shown" ? view.shown.join(".") : view[field];
-    if (value !== null && value !== undefined && !(value === "" && field !== "shown")) query.set(field, value);
+    if (value === null || value === undefined || value === USUAL[field]) continue;
+    if (value !== "" || field === "shown") query.set(field, value);
   }
   return `?${query}`;
 }
@@ -39,30 +46,6 @@ function step(config, period, by) {
   return choice[Math.min(Math.max(at, 0), choice.length - 1)]?.id ?? period;
 }
 
-/** Make the map where its container is (again, after a change of language) and return it. */
-function mapFor(config) {
-  const container = document.getElementById("map");
-  if (!container) return null;
-  if (current && current.container === container && current.config.key === config.key) return current;
-  current?.remove();
-  current = new CloudMap(container, config, (place) => set("picked", { data: { place, layer: current.view.layer } }));
-  return current;
-}
-
-function mirror(view, config) {
-  const weeks = config.periods.find((period) => period.id === view.period)?.weeks;
-  const options = periodsOf(config, weeks).map((period) => ({ value: period.id, label: period.label }));
-  const { measures, tabs } = config.pages[view.page];
-  set("page", { value: view.page });
-  set("layer", { value: view.layer });
-  set("measure", { data: measures, value: view.measure });
-  if (tabs.length) set("tab", { data: tabs, value: view.tab });
-  set("category", { value: view.category });
-  set("span", { value: String(weeks) });
-  set("period", { data: options, value: view.period });
-  set("shown", { value: view.shown });
-}
-
 /** Another page, with what it has in common with the one before. */
 function turnTo(page, view, config) {
   const { kinds, measures, map, tabs, usual } = config.pages[page];
@@ -75,39 +58,110 @@ function turnTo(page, view, config) {
   return next;
 }
 
+/** The layers on top after a switch: those that stay keep their place and opacity, a new one comes on top. */
+function withShown(shown, ids) {
+  const kept = shown.filter((one) => ids.includes(one.split("~")[0]));
+  const there = kept.map((one) => one.split("~")[0]);
+  return [...kept, ...ids.filter((id) => !there.includes(id))];
+}
+
+/** "5, 10 20" as breaks of one's own; none where nothing can be read. */
+function ownBreaks(text) {
+  const read = (text ?? "").split(/[^0-9.]+/).map(Number).filter((one) => one > 0 && one < 1e7);
+  const ends = [...new Set(read)].sort((a, b) => a - b).slice(0, 8);
+  return ends.length ? `m~${ends.join("~")}` : "";
+}
+
+/** Make the map where its container is (again, after a change of language) and return it. */
+function mapFor(config) {
+  const container = document.getElementById("map");
+  if (!container) return null;
+  if (current && current.container === container && current.config.key === config.key) return current;
+  current?.remove();
+  current = new CloudMap(container, config, {
+    pick: (place) => set("picked", { data: { place, layer: current.view.layer } }),
+    period: (period) => ask({ period }),
+  });
+  return current;
+}
+
+function mirror(view, config) {
+  const weeks = config.periods.find((period) => period.id === view.period)?.weeks;
+  const options = periodsOf(config, weeks).map((period) => ({ value: period.id, label: period.label }));
+  const { measures, tabs } = config.pages[view.page];
+  const own = view.breaks.startsWith("m~");
+  set("page", { value: view.page });
+  set("layer", { value: view.layer });
+  set("measure", { data: measures, value: view.measure });
+  if (tabs.length) set("tab", { data: tabs, value: view.tab });
+  set("category", { value: view.category });
+  set("span", { value: String(weeks) });
+  set("period", { data: options, value: view.period });
+  set("shown", { value: view.shown.map((one) => one.split("~")[0]) });
+  set("against", { value: view.against });
+  set("opacity", { value: Number(view.opacity) });
+  set("breaks", { value: own ? "m" : view.breaks || "round" });
+  if (own) set("breaks-own", { value: view.breaks.split("~").slice(1).join(", ") });
+  document.body.dataset.breaks = own ? "m" : "";
+  mirrorRows(view.shown);
+}
+
+const CHANGES = {
+  layer: (next, value, view) => value && value !== view.layer && Object.assign(next, { layer: value, place: "" }),
+  measure: (next, value) => value && Object.assign(next, { measure: value }),
+  category: (next, value) => value && Object.assign(next, { category: value }),
+  span: (next, value, view, config) => value && !config.periods.some((one) => one.id === view.period && one.weeks === Number(value)) && Object.assign(next, { period: withSpan(config, view.period, value) }),
+  period: (next, value) => value && Object.assign(next, { period: value }),
+  shown: (next, value, view) => value && Object.assign(next, { shown: withShown(view.shown, value) }),
+  picked: (next, value, view) => value && value.layer === view.layer && Object.assign(next, { place: value.place ?? "", tab: view.tab && "places" }),
+  "close-place": (next, value) => value && Object.assign(next, { place: "" }),
+  earlier: (next, value, view, config) => value && Object.assign(next, { period: step(config, view.period, -1) }),
+  later: (next, value, view, config) => value && Object.assign(next, { period: step(config, view.period, 1) }),
+  lang: (next, value) => value && Object.assign(next, { lang: value }),
+  scheme: (next, value) => value && Object.assign(next, { scheme: document.documentElement.getAttribute("data-mantine-color-scheme") === "dark" ? "light" : "dark" }),
+  page: (next, value, view, config) => value && value !== view.page && Object.assign(next, turnTo(value, next, config)),
+  tab: (next, value, view, config) => value && config.pages[view.page].tabs.some((one) => one.value === value) && Object.assign(next, { tab: value }),
+  against: (next, value) => value && Object.assign(next, { against: value }),
+  opacity: (next, value) => value && Object.assign(next, { opacity: String(value) }),
+  breaks: (next, value, view) => {
+    if (value === "m") document.body.dataset.breaks = "m";
+    else if (value) Object.assign(next, { breaks: value === "round" ? "" : value });
+    if (value === "m" && !view.breaks.startsWith("m~")) document.querySelector("#breaks-own")?.focus();
+  },
+  "breaks-own": (next, value) => document.body.dataset.breaks === "m" && ownBreaks(value) && Object.assign(next, { breaks: ownBreaks(value) }),
+  wall: (next, value) => value && Object.assign(next, { wall: "1" }),
+  "wall-add": (next, value, view) => value && Object.assign(next, { rotate: wall.added(view) }),
+  asked: (next, value, view, config) => {
+    const { at, page, ...fields } = value ?? {};
+    if (page && page !== view.page) Object.assign(next, turnTo(page, next, config));
+    Object.assign(next, fields);
+  },
+};
+const CONTROLS = ["layer", "measure", "category", "span", "period", "shown", "picked", "earlier", "later", "lang", "scheme", "page", "close-place", "tab", "against", "opacity", "breaks", "breaks-own", "wall", "wall-add", "asked"];
+
 dash.cloudmap = {
   /** Controls to address. */
-  write(layer, measure, category, span, period, shown, picked, earlier, later, lang, scheme, page, close, tab, view, config) {
+  write(...given) {
+    const [view, config] = given.slice(CONTROLS.length);
     const by = triggered();
     if (!view || !config || by.length === 0) return unchanged();
-    let next = { ...view };
-    const dark = document.documentElement.getAttribute("data-mantine-color-scheme") === "dark";
-    for (const id of by) {
-      if (id === "layer" && layer && layer !== view.layer) Object.assign(next, { layer, place: "" });
-      if (id === "measure" && measure) next.measure = measure;
-      if (id === "category" && category) next.category = category;
-      if (id === "span" && span && !config.periods.some((one) => one.id === view.period && one.weeks === Number(span))) next.period = withSpan(config, view.period, span);
-      if (id === "period" && period) next.period = period;
-      if (id === "shown" && shown) next.shown = shown;
-      if (id === "picked" && picked && picked.layer === view.layer) next.place = picked.place ?? "";
-      if (id === "close-place" && close) next.place = "";
-      if (id === "earlier" && earlier) next.period = step(config, view.period, -1);
-      if (id === "later" && later) next.period = step(config, view.period, 1);
-      if (id === "lang" && lang) next.lang = lang;
-      if (id === "scheme" && scheme) next.scheme = dark ? "light" : "dark";
-      if (id === "page" && page && page !== view.page) next = turnTo(page, next, config);
-      if (id === "tab" && tab && config.pages[view.page].tabs.some((one) => one.value === tab)) next.tab = tab;
-    }
+    const next = { ...view };
+    for (const id of by) CHANGES[id]?.(next, given[CONTROLS.indexOf(id)], view, config);
     return search(next) === search(view) ? unchanged() : search(next);
   },
 
   /** A checked view to the screen. */
   show(view, config) {
     if (!view || !config || view.lang !== config.lang) return unchanged();
+    seen = view;
     document.documentElement.lang = view.lang;
     document.title = config.words.title;
     const page = config.pages[view.page];
-    Object.assign(document.body.dataset, { page: view.page, map: page.map ? "1" : "", tabs: page.tabs.length ? "1" : "", kinds: page.kinds.join(" "), place: view.place ? "1" : "" });
+    Object.assign(document.body.dataset, {
+      page: view.page, map: page.map ? "1" : "", tabs: page.tabs.length ? "1" : "", kinds: page.kinds.join(" "), place: view.place ? "1" : "", wall: view.wall,
+    });
+    decorate(config, ask, () => seen);
+    wall.show(view, config);
     if (view.asked === window.location.search) mirror(view, config);
     // A hidden map has no size to fit the city into, and a hidden table no width.
     if (!page.map) {
@@ -127,14 +181,15 @@ dash.cloudmap = {
       map.show(view.map).then(() => view.place && !same && map.reveal(view.place));
     }
     const panel = JSON.stringify(view.panel);
-    if (panel === lastPanel) return unchanged();
+    if (panel === lastPanel && document.getElementById("panel")?.childElementCount) return unchanged();
     lastPanel = panel;
     return view.panel;
   },
 
   /** The content of a page without a map stands. */
   sheetDone(done) {
-    if (done && JSON.stringify(done) === lastSheet && !document.body.dataset.map) requestAnimationFrame(() => { document.documentElement.dataset.ready = lastSheet; });
+    const stands = done && (done.failed || JSON.stringify(done) === lastSheet);
+    if (stands && !document.body.dataset.map) requestAnimationFrame(() => { document.documentElement.dataset.ready = lastSheet; });
     return "false";
   },
 
@@ -148,7 +203,48 @@ dash.cloudmap = {
     return { place, layer: view.layer };
   },
 
+  /** A bar of the weeks to the period: that week, or the period of the same length that ends with it. */
+  pickWeek(click, view, config) {
+    const week = click?.points?.[0]?.x;
+    if (!week || !config) return unchanged();
+    const weeks = config.periods.find((one) => one.id === view.period)?.weeks;
+    const last = new Date(`${String(week).slice(0, 10)}T00:00:00Z`);
+    last.setUTCDate(last.getUTCDate() + 6);
+    const day = last.toISOString().slice(0, 10);
+    const found = periodsOf(config, weeks).find((one) => one.last === day);
+    return found ? { period: found.id, at: Date.now() } : unchanged();
+  },
+
   toggleMenu: (opened, navbar) => ({ ...navbar, collapsed: { ...navbar.collapsed, mobile: !opened } }),
+};
+
+// Buttons in tables, charts and breadcrumbs carry the fields of the view that they change.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("[data-ask]");
+  if (button) ask(JSON.parse(button.dataset.ask));
+  if (event.target.closest?.("#export-print")) window.print();
+});
+
+// A server that does not answer is said in words and asked again; when it is back the page opens anew, at the same address.
+const RETRY_MS = 3000;
+const fetchOf = window.fetch.bind(window);
+let leaving = false;
+window.addEventListener("pagehide", () => { leaving = true; });
+
+function retry() {
+  fetchOf("/assets/icon.svg", { cache: "no-store" }).then(() => window.location.reload(), () => setTimeout(retry, RETRY_MS));
+}
+
+window.fetch = async (...given) => {
+  try {
+    return await fetchOf(...given);
+  } catch (error) {
+    if (error.name !== "AbortError" && !leaving && !document.body.dataset.lost) {
+      document.body.dataset.lost = "1";
+      setTimeout(retry, RETRY_MS);
+    }
+    throw error;
+  }
 };
 
 window.cloudmap = {

@@ -2,7 +2,11 @@
 import * as maplibregl from "maplibre-gl";
 import { Chrome, ROOM_FOR_LEGEND } from "./chrome.js";
 import { bytes, decode, none } from "./shapes.js";
+import { drawHeat, drawPoints, pointAt } from "./extras.js";
 import { PATTERNS } from "./palette.js";
+import { save } from "./save.js";
+import { Swipe } from "./swipe.js";
+import { Timeline } from "./timeline.js";
 import * as style from "./style.js";
 
 const VALUE_PARTS = ["fill", "edge", "line"];
@@ -17,9 +21,14 @@ async function getJson(url) {
 }
 
 export class CloudMap {
-  constructor(container, config, onPick) {
+  /**
+   * @param {HTMLElement} container
+   * @param {Object} config what the server tells of layers, periods, words and bounds
+   * @param {{pick: (place: string|null) => void, period: (id: string) => void}} on what is chosen on the map
+   */
+  constructor(container, config, on) {
     this.config = config;
-    this.onPick = onPick;
+    this.onPick = on.pick;
     this.layers = new Map(config.layers.map((layer) => [layer.id, layer]));
     this.geometry = new Map();
     this.painted = new Map();
@@ -29,6 +38,7 @@ export class CloudMap {
     container.replaceChildren(canvas);
     this.container = container;
     this.chrome = new Chrome(container, config.words);
+    this.timeline = new Timeline(container, config, on.period);
     maplibregl.setWorkerUrl(config.worker);
     this.map = new maplibregl.Map({
       container: canvas, style: style.emptyStyle(), bounds: config.bounds,
@@ -39,6 +49,7 @@ export class CloudMap {
     this.map.keyboard.disableRotation();
     this.map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
     this.map.addControl(new maplibregl.FullscreenControl({ container }), "top-right");
+    this.map.addControl(this.tools(), "top-right");
     this.map.addControl(new maplibregl.ScaleControl({ unit: "metric", maxWidth: 120 }), "bottom-right");
     this.loaded = new Promise((resolve) => { this.map.once("load", resolve); });
     this.loaded.then(() => this.prepare());
@@ -55,11 +66,34 @@ export class CloudMap {
   /** Fit the city, beside or above the legend where that costs little size. */
   frame() {
     const wide = this.container.clientWidth >= ROOM_FOR_LEGEND;
-    const padding = wide ? { top: 100, bottom: 32, left: 48, right: 64 } : { top: 92, bottom: 64, left: 16, right: 16 };
+    const padding = wide ? { top: 100, bottom: 92, left: 48, right: 64 } : { top: 92, bottom: 104, left: 16, right: 16 };
     const fit = (one) => this.map.cameraForBounds(this.config.bounds, { padding: one });
-    const clear = wide ? [{ ...padding, bottom: 350 }, { ...padding, left: 276 }].map(fit).sort((a, b) => b.zoom - a.zoom)[0] : null;
+    const clear = wide ? [{ ...padding, bottom: 410 }, { ...padding, left: 276 }].map(fit).sort((a, b) => b.zoom - a.zoom)[0] : null;
     const whole = fit(padding);
     this.map.jumpTo(clear && clear.zoom > whole.zoom - 0.6 ? clear : whole);
+  }
+
+  /** Buttons of the map beside zoom and full screen: save as a picture; and where north is. */
+  tools() {
+    const group = document.createElement("div");
+    group.className = "maplibregl-ctrl maplibregl-ctrl-group cm-map-tools";
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", className: "cm-map-save", title: this.config.words["map.save"] });
+    button.setAttribute("aria-label", this.config.words["map.save"]);
+    button.addEventListener("click", () => this.save());
+    const north = document.createElement("div");
+    Object.assign(north, { className: "cm-map-north", title: this.config.words["map.north"] });
+    north.setAttribute("role", "img");
+    north.setAttribute("aria-label", this.config.words["map.north"]);
+    group.append(button, north);
+    return { onAdd: () => group, onRemove: () => group.remove() };
+  }
+
+  save() {
+    if (!this.values) return;
+    const about = [...document.querySelectorAll(".cm-header .cm-badge")].map((one) => one.textContent);
+    const maps = this.swipe ? [{ map: this.map, from: this.swipe.x }, { map: this.twin, until: this.swipe.x }] : [{ map: this.map }];
+    save(maps, this.values, about, `${this.view.key.split("|").slice(0, 4).join("_")}`);
   }
 
   prepare() {
@@ -90,7 +124,7 @@ export class CloudMap {
   need(id) {
     if (!this.geometry.has(id)) {
       this.geometry.set(id, getJson(this.layers.get(id).url).then((packed) => {
-        const decoded = decode(packed);
+        const decoded = decode(packed, this.config.spelling);
         const cells = this.layers.get(id).kind === "cell";
         this.map.addSource(`src-${id}`, { type: "geojson", data: decoded.shapes, tolerance: cells ? 0 : 0.2, buffer: cells ? 8 : 64, maxzoom: cells ? 12 : 14 });
         if (this.layers.get(id).kind !== "cell") this.map.addSource(`lab-${id}`, { type: "geojson", data: decoded.labels });
@@ -113,7 +147,8 @@ export class CloudMap {
     this.chrome.hideCard();
     try {
       const reaches = this.layers.get(view.layer).kind === "water";
-      const wanted = view.shown.filter((id) => this.layers.has(id) && !(reaches && this.layers.get(id).kind === "water"));
+      const wanted = view.shown.map((one) => one.split("~")[0]).filter((id) => this.layers.has(id) && !(reaches && this.layers.get(id).kind === "water"));
+      this.timeline.show(view).catch(() => {});
       const base = this.config.base;
       await this.loaded;
       const [values] = await Promise.all([getJson(view.values), ...[view.layer, base, ...wanted].filter(Boolean).map((id) => this.need(id))]);
@@ -124,6 +159,8 @@ export class CloudMap {
       }
       this.draw(view, values, wanted);
       this.chrome.say(values.message);
+      await Promise.all([this.extras(view, values), this.beside(view)]);
+      if (turn !== this.turn) return;
       await this.settled();
       if (turn !== this.turn) return;
       root.dataset.ready = view.key;
@@ -148,11 +185,94 @@ export class CloudMap {
     if (this.config.base && !this.map.getLayer("land")) this.map.addLayer(style.landLayer(`src-${this.config.base}`), "slot-fill");
     this.values = values;
     this.numbers = null;
+    this.numbersBefore = null;
     this.colour(view.layer, values);
     this.context(view, wanted);
     this.chrome.drawTitle(values);
     this.chrome.drawLegend(values);
     this.mark(view.place);
+    this.enter(view.within);
+  }
+
+  /** Heat surface and single reports, where they are asked for. */
+  async extras(view, values) {
+    const heat = view.shown.includes("heat") && this.layers.get(view.layer).kind !== "water";
+    if (heat) this.numbers ??= getJson(view.numbers).catch(() => null);
+    drawHeat(this.map, await this.need(view.layer), heat ? await this.numbers : null, heat);
+    const single = view.shown.includes("points");
+    const answer = single ? await getJson(view.points).catch(() => ({ xy: [], names: [], at: [], message: this.config.words["points.refused"] })) : null;
+    drawPoints(this.map, answer, single);
+    if (answer?.message && !values.message) this.chrome.say(answer.message);
+    const share = heat ? 0.15 : view.opacity / 100;
+    this.map.setPaintProperty(`fill-${view.layer}`, "fill-opacity", share);
+    if (this.map.getLayer(`line-${view.layer}`)) this.map.setPaintProperty(`line-${view.layer}`, "line-opacity", share);
+  }
+
+  /** The earlier period beside this one, where two are compared. */
+  async beside(view) {
+    if (!view.before) {
+      this.swipe?.remove();
+      this.twin?.remove();
+      this.swipe = this.twin = null;
+      return;
+    }
+    const { values, label, now } = view.before;
+    const [earlier, ground] = await Promise.all([getJson(values), this.need(view.layer)]);
+    if (!this.twin) {
+      this.swipe = new Swipe(this.container, this.config.words);
+      this.twin = new maplibregl.Map({ container: this.swipe.ground, style: style.emptyStyle(), interactive: false, attributionControl: false, fadeDuration: 0, trackResize: true });
+      await new Promise((resolve) => { this.twin.once("load", resolve); });
+      style.addPatterns(this.twin);
+      this.map.on("move", () => this.twin?.jumpTo({ center: this.map.getCenter(), zoom: this.map.getZoom() }));
+    }
+    this.swipe.name(label, now);
+    this.twin.resize();
+    this.twin.jumpTo({ center: this.map.getCenter(), zoom: this.map.getZoom() });
+    const codes = bytes(earlier.codes);
+    const features = ground.features.map((one, at) => ({ ...one, properties: { c: codes[at] } }));
+    const source = `src-${view.layer}`;
+    const data = { type: "FeatureCollection", features };
+    if (this.twin.getSource(source)) this.twin.getSource(source).setData(data);
+    else {
+      this.twin.addSource(source, { type: "geojson", data, tolerance: 0.2 });
+      for (const layer of style.valueLayers(view.layer, this.layers.get(view.layer).kind)) this.twin.addLayer(layer, "slot-fill");
+    }
+    const paint = style.fillColour(earlier.styles);
+    for (const id of [...new Set([...this.twin.getStyle().layers.map((one) => one.id)])].filter((one) => /^(fill|edge)-/.test(one))) {
+      this.twin.setLayoutProperty(id, "visibility", id.endsWith(`-${view.layer}`) ? "visible" : "none");
+    }
+    this.twin.setPaintProperty(`fill-${view.layer}`, "fill-color", JSON.parse(JSON.stringify(paint).replace('["feature-state","c"]', '["get","c"]')));
+    await this.outline(view);
+    await new Promise((resolve) => { this.twin.once("idle", resolve); this.twin.triggerRepaint(); });
+  }
+
+  /** The outlines that orient the eye also on the earlier map. */
+  async outline(view) {
+    const named = this.config.named;
+    if (!named || !view.shown.includes(named) || this.twin.getSource(`ctx-${named}`)) return;
+    const ground = await this.need(named);
+    this.twin.addSource(`ctx-${named}`, { type: "geojson", data: ground.shapes });
+    for (const part of style.contextLayers(this.layers.get(named))) this.twin.addLayer({ ...part, source: `ctx-${named}` }, "slot-outline");
+  }
+
+  /** Move to the unit that the map is drilled into; back to the whole city when it is left. */
+  async enter(within) {
+    if (within === this.within) return;
+    const before = this.within;
+    this.within = within;
+    if (!within) {
+      if (before) this.frame();
+      return;
+    }
+    const [layer, unit] = within.split("~");
+    const ground = await this.need(layer);
+    const feature = ground.features[ground.index.get(unit)];
+    if (!feature) return;
+    const bounds = new maplibregl.LngLatBounds();
+    for (const point of feature.geometry.coordinates.flat(2)) bounds.extend(point);
+    this.moved = true;
+    const wide = this.container.clientWidth >= ROOM_FOR_LEGEND;
+    this.map.fitBounds(bounds, { padding: wide ? { top: 120, bottom: 100, left: 290, right: 80 } : { top: 100, bottom: 110, left: 16, right: 16 }, duration: 0 });
   }
 
   colour(id, values) {
@@ -199,6 +319,15 @@ export class CloudMap {
       if (on) for (const part of parts) if (!this.map.getLayer(part.id)) this.map.addLayer(part, slot);
       this.toggle(parts.map((part) => part.id), on);
     }
+    // From the lowest up, as they stand in the address.
+    for (const one of view.shown) {
+      const [id, percent] = one.split("~");
+      if (!wanted.includes(id)) continue;
+      for (const part of style.contextLayers(this.layers.get(id))) {
+        this.map.moveLayer(part.id, "slot-marks");
+        style.fade(this.map, part, percent ? Number(percent) / 100 : 1);
+      }
+    }
     const named = view.shown.includes("names") ? [...new Set([this.config.named, this.layers.get(view.layer).kind === "unit" ? view.layer : null])].filter(Boolean) : [];
     for (const id of this.layers.keys()) {
       const on = named.includes(id);
@@ -217,6 +346,15 @@ export class CloudMap {
   }
 
   async hover(point) {
+    const single = point && pointAt(this.map, point);
+    if (single) {
+      const { name, at, point_count: n } = single.properties;
+      this.map.getCanvas().style.cursor = "pointer";
+      this.hovered = null;
+      this.map.getSource("hover")?.setData(none);
+      this.chrome.showCard(point, n ? n.toLocaleString(this.config.lang) : name, at ? [at] : []);
+      return;
+    }
     const id = point ? this.under(point) : null;
     this.map.getCanvas().style.cursor = id === null ? "" : "pointer";
     if (id === null) {
@@ -229,9 +367,12 @@ export class CloudMap {
     if (this.hovered !== id) this.map.getSource("hover").setData(ground.features[id]);
     this.hovered = id;
     const { view } = this;
-    this.numbers ??= getJson(view.numbers).catch(() => null);
-    const numbers = await this.numbers;
-    if (view === this.view && this.hovered === id) this.chrome.showCard(point, ground.names[id], this.lines(numbers, id));
+    const earlier = this.swipe && view.before && point.x < this.swipe.x;
+    if (earlier) this.numbersBefore ??= getJson(view.before.numbers).catch(() => null);
+    else this.numbers ??= getJson(view.numbers).catch(() => null);
+    const numbers = await (earlier ? this.numbersBefore : this.numbers);
+    const period = this.swipe && view.before ? [earlier ? view.before.label : view.before.now] : [];
+    if (view === this.view && this.hovered === id) this.chrome.showCard(point, ground.names[id], [...period, ...this.lines(numbers, id)]);
   }
 
   /** The hover card's lines: the server's sentences, filled with the numbers of one place. */
@@ -253,6 +394,7 @@ export class CloudMap {
   }
 
   async pick(point) {
+    if (pointAt(this.map, point)) return;
     const id = this.under(point);
     const ground = await this.need(this.view.layer);
     this.onPick(id === null ? null : ground.places[id]);
@@ -280,6 +422,8 @@ export class CloudMap {
     this.turn += 1;
     this.observer?.disconnect();
     this.sizes.disconnect();
+    this.timeline.stop();
+    this.twin?.remove();
     this.map.remove();
   }
 }

@@ -67,8 +67,9 @@ function spread(ramp, size) {
 }
 
 function colour(style, classes, mode) {
-  const [, family, step] = style.match(/^(count|ratio|risk)_(\d+)$/) ?? [];
+  const [, family, step] = style.match(/^(count|ramp|ratio|risk)_(\d+)$/) ?? [];
   if (family === "count") return step === "0" ? GROUND[mode].zero : spread(COUNT[mode], classes - 1)[step - 1];
+  if (family === "ramp") return spread(COUNT[mode], classes)[step];
   if (family === "ratio") return RATIO[mode][step];
   if (family === "risk") return RISK[mode][step];
   return STYLES[style][mode === "dark" ? 1 : 0];
@@ -82,6 +83,9 @@ export function paints(styles, mode = scheme()) {
   const own = styles.map((style) => ({ colour: colour(style, styles.length, mode), pattern: STYLES[style]?.[2] }));
   return [{ colour: "rgba(0,0,0,0)" }, { colour: GROUND[mode].masked, pattern: "hatch" }, ...own];
 }
+
+/** The ramp of counts in so many steps. */
+export const colours = (family, size, mode = scheme()) => spread({ count: COUNT, ratio: RATIO }[family][mode], size);
 
 /** Which pixels of an eight by eight tile a pattern darkens. */
 export const PATTERNS = {

@@ -22,7 +22,11 @@ function geometry([type, parts]) {
 const collection = (features) => ({ type: "FeatureCollection", features });
 
 /** Turn the compact form into features whose id is their position, and label points. */
-export function decode(packed) {
+export function decode(packed, spelling) {
+  if (spelling) {
+    const spelled = new Map([...spelling.from].map((one, at) => [one, [...spelling.to][at]]));
+    packed.names = packed.names.map((name) => spelling.phrases[name] ?? [...name].map((one) => spelled.get(one) ?? one).join(""));
+  }
   const features = packed.shapes.map((shape, id) => ({
     type: "Feature", id, properties: { name: packed.names[id] }, geometry: geometry(shape),
   }));

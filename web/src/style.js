@@ -112,6 +112,13 @@ function landmarkLayers(id) {
   ];
 }
 
+const FADES = { fill: ["fill-opacity"], line: ["line-opacity"], circle: ["circle-opacity", "circle-stroke-opacity"], symbol: ["text-opacity"] };
+
+/** Let a layer shine through: its usual opacity times a share. */
+export function fade(map, part, share) {
+  for (const property of FADES[part.type] ?? []) map.setPaintProperty(part.id, property, (part.paint[property] ?? 1) * share);
+}
+
 /** Layers that show something above the coloured places, without numbers. */
 export function contextLayers(layer) {
   if (layer.kind === "water") return waterLayers(layer.id);

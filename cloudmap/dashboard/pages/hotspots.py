@@ -30,7 +30,7 @@ _SHOWN = {
 
 def content(view: View, reader: Reader, say: Words) -> Any:
     """Build the panel: the chosen tab, or the picked place where the tab is that of places."""
-    asked = {"measure": view.measure, "category": view.category, "period": view.period}
+    asked = {"measure": view.measure, "category": view.category, "period": view.period, "within": view.within}
     drawing = Drawing(reader, ground(reader, view.layer), asked, say)
     if view.tab == "method":
         return evidence(drawing)

@@ -26,7 +26,9 @@ def content(view: View, reader: Reader, say: Words) -> Any:
     layer = ground(reader, view.layer)
     if layer.kind != "water":
         return [html.H2(say("nav.water")), html.P(say("water.none"), className="cm-warn")]
-    drawing = Drawing(reader, layer, {"measure": view.measure, "category": view.category, "period": view.period}, say)
+    drawing = Drawing(
+        reader, layer, {"measure": view.measure, "category": view.category, "period": view.period, "within": view.within}, say
+    )
     if view.tab == "method":
         return evidence(drawing)
     if view.tab == "bands":
@@ -38,7 +40,10 @@ def _reach(view: View, drawing: Drawing) -> list[Any]:
     say = drawing.say
     shapes = geometry(drawing.reader, view.layer).set_index("place")
     name = shapes.loc[view.place, "name"]
-    head = [html.H2(str(name or view.place), className="cm-place-name"), html.P(say("panel.code", code=view.place), className="cm-dim")]
+    head = [
+        html.H2(say.spell(str(name or view.place)), className="cm-place-name"),
+        html.P(say("panel.code", code=view.place), className="cm-dim"),
+    ]
     result, reason = drawing.result()
     row = None if result is None else next(iter(result.table.filter(pl.col("place") == view.place).to_dicts()), None)
     if row is None:
