@@ -37,6 +37,7 @@ _VERBS = {
     "forecast": "cloudmap.verbs",
     "alarms": "cloudmap.verbs",
     "disclose": "cloudmap.access.disclosure",
+    "draw": "cloudmap.publish.place_figure",
     "plot": "cloudmap.publish.figures",
 }
 
@@ -47,6 +48,7 @@ __all__ = [
     "back_test",
     "build_cube",
     "disclose",
+    "draw",
     "emerging",
     "forecast",
     "load",
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from cloudmap.city import open_city
     from cloudmap.pipeline import analyse, back_test, load, read, statistic
     from cloudmap.publish.figures import plot
+    from cloudmap.publish.place_figure import draw
     from cloudmap.verbs import alarms, build_cube, emerging, forecast, load_facts, local_g, neighbours, scan, silent
 
 

@@ -10,13 +10,14 @@ import polars as pl
 from cloudmap.errors import AnalysisError
 from cloudmap.publish.legend import HOT_COLOUR
 from cloudmap.publish.maps import map_png, map_svg
+from cloudmap.publish.place_figure import draw
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from cloudmap.analytics.result import Result
 
-__all__ = ["map_png", "map_svg", "plot"]
+__all__ = ["draw", "map_png", "map_svg", "plot"]
 
 PLACES_MAX: Final = 25
 """Places that a bar chart of a result names; the rest is in its table."""
@@ -31,8 +32,8 @@ def plot(result: Result) -> Figure:
     Parameters
     ----------
     result : Result
-        Any result whose table has places or weeks: hotspots are drawn as count against count around, by verdict; weeks as a line;
-        other values as bars of the largest places.
+        Hotspots are drawn as count against count around, by verdict; weeks as a line; other values as bars of the largest places;
+        tables without places by their classes, or by n. `draw` shows places on the ground.
 
     Returns
     -------
@@ -42,19 +43,23 @@ def plot(result: Result) -> Figure:
     Raises
     ------
     AnalysisError
-        The table has neither places nor weeks.
+        The table has neither places, weeks, classes nor n.
     """
     table = result.table
     masked_n = int(table["masked"].sum()) if "masked" in table.columns else 0
     shown = table.filter(~pl.col("masked")) if masked_n else table
     if "week_on" in table.columns:
         figure = _weeks(shown)
-    elif "class" in table.columns:
+    elif {"class", "n", "neighbourhood_n", "z", "q"} <= set(table.columns):
         figure = _verdicts(shown)
     elif {"place", "value"} <= set(table.columns):
         figure = _largest(shown)
+    elif "n" in table.columns or "class" in table.columns:
+        figure = _counted(shown)
     else:
-        raise AnalysisError(f"result {result.method!r}: its table has neither place and value nor week_on; have {', '.join(table.columns)}")
+        raise AnalysisError(
+            f"result {result.method!r}: its table has neither places, weeks, classes nor n; have {', '.join(table.columns)}"
+        )
     span = f", {result.parameters['period']}" if result.parameters.get("period") else ""
     hidden = f"; {masked_n} places masked" if masked_n else ""
     figure.update_layout(
@@ -105,5 +110,23 @@ def _largest(table: pl.DataFrame) -> Figure:
     figure = go.Figure()
     figure.add_bar(x=largest["value"].to_list(), y=[escape(place) for place in largest["place"]], orientation="h", marker={"color": _BLUE})
     figure.update_xaxes(title="value 数值")
+    figure.update_yaxes(type="category")
+    return figure
+
+
+def _counted(table: pl.DataFrame) -> Figure:
+    """Bars of rows by class, or of n by what the rows are of."""
+    from plotly import graph_objects as go
+
+    figure = go.Figure()
+    if "class" in table.columns:
+        key, amount = "class", "rows"
+        bars = table.drop_nulls("class").group_by("class").agg(rows=pl.len())
+    else:
+        key, amount = next((name for name, kind in table.schema.items() if kind == pl.String), table.columns[0]), "n"
+        bars = table.group_by(key).agg(pl.col("n").sum())
+    bars = bars.sort(amount, key, descending=[True, False]).head(PLACES_MAX).reverse()
+    figure.add_bar(x=bars[amount].to_list(), y=[escape(str(one)) for one in bars[key]], orientation="h", marker={"color": _BLUE})
+    figure.update_xaxes(title=amount)
     figure.update_yaxes(type="category")
     return figure
