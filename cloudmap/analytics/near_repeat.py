@@ -10,8 +10,9 @@ import numpy.typing as npt
 import polars as pl
 from scipy import stats
 
+from cloudmap.analytics.close_pairs import MOST_PAIRS, count_close
 from cloudmap.analytics.inference import fdr
-from cloudmap.analytics.knox import MOST_PAIRS, NearRepeat, count_close, near_repeat
+from cloudmap.analytics.knox import NearRepeat, near_repeat
 from cloudmap.analytics.result import Result
 from cloudmap.analytics.suitable import suitable_points, suitable_values
 from cloudmap.errors import AnalysisError
@@ -61,7 +62,7 @@ def near_repeat_result(
     Returns
     -------
     Result
-        One row a band of distance and of time: distance_from_m, distance_to_m, days_from, days_to (null for the open last band),
+        One row a band of distance and of time: distance_from_m, distance_to_m, days_from, days_to,
         observed_n, expected_n, ratio (null where nothing is expected), p, q (Benjamini-Hochberg over the table), class (repeat: more than
         expected and q at most .05 | ordinary). The Knox test of the first bands (knox_observed, knox_expected, knox_p_poisson) is among
         the parameters.
@@ -89,7 +90,7 @@ def near_repeat_result(
     >>> import polars as pl
     >>> points = pl.DataFrame({"x_m": [0.0, 50, 60, 900], "y_m": [0.0, 0, 0, 0], "t_days": [0.0, 2, 30, 31]})
     >>> near_repeat_result(points, distances_m=[100], days=[7], replicates=19).table["observed_n"].to_list()
-    [1, 2]
+    [1]
     """
     if replicates < 19:
         raise AnalysisError(f"replicates = {replicates!r} must be at least 19, so that p can reach 0.05")
@@ -154,23 +155,22 @@ def _about(xy: Floats, far: float, rng: np.random.Generator) -> float:
 
 
 def _rows(table: NearRepeat, distances_m: Sequence[float], days: Sequence[float]) -> pl.DataFrame:
-    """One row a pair of bands; the open band of distance, which holds nearly all pairs, is left out."""
-    bands = len(distances_m)
+    """One row a pair of bands; the open last ones, which hold nearly all pairs, are left out."""
     rows = [
         {
             "distance_from_m": float(distances_m[row - 1]) if row else 0.0,
             "distance_to_m": float(distances_m[row]),
             "days_from": float(days[column - 1]) if column else 0.0,
-            "days_to": float(days[column]) if column < len(days) else None,
+            "days_to": float(days[column]),
             "observed_n": int(table.observed[row, column]),
             "expected_n": float(table.expected[row, column]),
             "ratio": float(table.ratio[row, column]) if table.expected[row, column] > 0 else None,
             "p": float(table.p[row, column]),
         }
-        for row in range(bands)
-        for column in range(len(days) + 1)
+        for row in range(len(distances_m))
+        for column in range(len(days))
     ]
-    made = pl.DataFrame(rows, schema_overrides={"days_to": pl.Float64, "ratio": pl.Float64})
+    made = pl.DataFrame(rows, schema_overrides={"ratio": pl.Float64})
     repeats = (pl.col("q") <= THRESHOLD) & (pl.col("ratio") > 1)
     return made.with_columns(q=pl.Series(fdr(made["p"].to_numpy()))).with_columns(
         pl.when(repeats).then(pl.lit("repeat")).otherwise(pl.lit("ordinary")).alias("class")

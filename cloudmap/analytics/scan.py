@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
-from cloudmap.analytics.circles import Circles, Found, best_cylinder, circles_within
+from cloudmap.analytics.circles import circles_within
+from cloudmap.analytics.cylinders import Cluster, clusters_found, searched, spans, suitable_share
 from cloudmap.analytics.knox import Knox, NearRepeat, knox, near_repeat
-from cloudmap.analytics.replicates import Anywhere, Search, replicate_maxima, window_sums
+from cloudmap.analytics.replicates import Anywhere, Search, replicate_maxima
 from cloudmap.analytics.suitable import suitable_counts, suitable_points, suitable_values
 from cloudmap.errors import AnalysisError
 
@@ -18,19 +16,6 @@ __all__ = ["Cluster", "Knox", "NearRepeat", "knox", "near_repeat", "scan"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-
-
-class Cluster(NamedTuple):
-    """One cylinder of a scan: places (indices, nearest to the centre first) and periods (indices, both included)."""
-
-    llr: float
-    places: Ints
-    first_period: int
-    last_period: int
-    cases: float
-    expected: float
-    p: float
-    p_gumbel: float
 
 
 def scan(  # noqa: PLR0913  (the settings of a published method)
@@ -110,46 +95,6 @@ def scan(  # noqa: PLR0913  (the settings of a published method)
     return [cluster._replace(first_period=cluster.first_period + first, last_period=cluster.last_period + first) for cluster in found]
 
 
-def searched(means: Floats, extra: Floats, total: float, circles: Circles, windows: Ints) -> Search:
-    """Sum expected cases and extra variance, both of shape (n, t), over each span of periods that is searched."""
-    return Search(window_sums(means, windows), window_sums(extra, windows), total, circles, windows)
-
-
-def clusters_found(counts: Floats, search: Search, maxima: Floats, clusters_n: int) -> list[Cluster]:
-    """List the strongest cylinders of a table of shape (n, t), none of which shares a place with a stronger one.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (n, t)
-        Cases in the periods that are searched.
-    search : Search
-        Where to look.
-    maxima : ndarray
-        Largest ratios of the replicates; empty gives p = NaN.
-    clusters_n : int
-        Most clusters.
-
-    Returns
-    -------
-    list of Cluster
-    """
-    circles = search.circles
-    case_sums = window_sums(counts, search.windows)
-    blocked = np.zeros(counts.shape[0], dtype=np.bool_)
-    clusters: list[Cluster] = []
-    while len(clusters) < clusters_n:
-        found = Found(*best_cylinder(case_sums, search.expected, search.total, circles, blocked, search.extra))
-        if found.llr <= 0:
-            break
-        places = circles.order[circles.start[found.centre] : circles.start[found.centre] + found.places_n]
-        blocked[places] = True
-        first, last = (int(period) for period in search.windows[found.window])
-        cases, expected = (float(table[places, found.window].sum()) for table in (case_sums, search.expected))
-        p, p_gumbel = _chances(found.llr, maxima)
-        clusters.append(Cluster(found.llr, places.astype(np.int64), first, last, cases, expected, p, p_gumbel))
-    return clusters
-
-
 def _scaled(cases: npt.ArrayLike, expected: npt.ArrayLike, xy_m: npt.ArrayLike) -> tuple[Floats, Floats, Floats]:
     """Cases, expected cases scaled to the same total, and centres; one period becomes a column."""
     tables = []
@@ -171,22 +116,6 @@ def _scaled(cases: npt.ArrayLike, expected: npt.ArrayLike, xy_m: npt.ArrayLike) 
     return counts, means * (counts.sum() / means.sum()), points
 
 
-def suitable_share(max_share: float) -> float:
-    """Return the largest share of a circle, or say which may be asked for."""
-    if not 0 < max_share <= 1:
-        raise AnalysisError(f"max_share = {max_share!r} must lie above 0 and not above 1; 0.5 is customary, smaller is faster")
-    return max_share
-
-
-def spans(periods_n: int, max_periods: int, *, prospective: bool) -> Ints:
-    """List the first and last period of every span to look at, shape (s, 2)."""
-    if not 1 <= max_periods <= periods_n:
-        raise AnalysisError(f"max_periods = {max_periods} must lie between 1 and the {periods_n} period(s) given")
-    lasts = [periods_n - 1] if prospective else range(periods_n)
-    pairs = [(last - length + 1, last) for last in lasts for length in range(1, max_periods + 1) if last - length + 1 >= 0]
-    return np.array(pairs, dtype=np.int64)
-
-
 def _maxima(counts: Floats, means: Floats, first: int, search: Search, replicates: int, rng: np.random.Generator | None) -> Floats:
     if replicates == 0:
         return np.empty(0)
@@ -194,14 +123,3 @@ def _maxima(counts: Floats, means: Floats, first: int, search: Search, replicate
         raise AnalysisError("replicates need a number above 0 and rng=numpy.random.default_rng(seed), so that p can be repeated")
     total = int(suitable_counts(counts, what="case", dimensions=2, least=2).sum())
     return replicate_maxima(Anywhere(means, first, total), search, replicates, rng)
-
-
-def _chances(llr: float, maxima: Floats) -> tuple[float, float]:
-    """Monte Carlo p, and p of a Gumbel distribution with the mean and variance of the replicates' maxima."""
-    if maxima.size == 0:
-        return float("nan"), float("nan")
-    p = (1 + int((maxima >= llr * (1 - 1e-9)).sum())) / (1 + maxima.size)
-    if maxima.size < 2 or maxima.std() == 0:
-        return p, float("nan")
-    scale = float(maxima.std(ddof=1)) * np.sqrt(6) / np.pi
-    return p, float(stats.gumbel_r.sf(llr, loc=maxima.mean() - np.euler_gamma * scale, scale=scale))

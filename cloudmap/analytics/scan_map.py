@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 
 from cloudmap.analytics.circles import circles_within
+from cloudmap.analytics.cylinders import Cluster, clusters_found, searched, spans, suitable_share
 from cloudmap.analytics.panel import HasPanel, Panel
 from cloudmap.analytics.periods import Period
 from cloudmap.analytics.replicates import Search, replicate_maxima
 from cloudmap.analytics.result import Result
-from cloudmap.analytics.scan import Cluster, clusters_found, searched, spans, suitable_share
 from cloudmap.analytics.scan_baseline import (
     THRESHOLD,
     Baseline,

@@ -6,7 +6,8 @@ import pytest
 from scipy.spatial.distance import pdist
 
 from cloudmap.analytics import near_repeat as module
-from cloudmap.analytics.knox import close_pairs, count_close, knox
+from cloudmap.analytics.close_pairs import close_pairs, count_close
+from cloudmap.analytics.knox import knox
 from cloudmap.analytics.near_repeat import near_repeat_result
 from cloudmap.errors import AnalysisError
 from tests.analytics.published import reference
@@ -25,13 +26,13 @@ def uniform(n, *, seed=1, side=5000.0, days=900.0):
 
 def test_rows_equal_the_table_of_surveillance():
     table = near_repeat_result(POINTS, **BANDS, replicates=99, seed=2).table
-    width = len(BANDS["days"]) + 1
-    observed = np.array(ANSWERS["near_repeat"]["observed"])[: len(BANDS["distances_m"])]
+    rows, width = len(BANDS["distances_m"]), len(BANDS["days"])
+    observed, expected = (np.array(ANSWERS["near_repeat"][name])[:rows, :width] for name in ("observed", "expected"))
     assert table["observed_n"].to_list() == observed.ravel().tolist()
-    np.testing.assert_allclose(table["expected_n"], np.array(ANSWERS["near_repeat"]["expected"])[: len(observed)].ravel(), atol=1e-9)
+    np.testing.assert_allclose(table["expected_n"], expected.ravel(), atol=1e-9)
     assert table["distance_to_m"].to_list()[::width] == BANDS["distances_m"]
-    assert table["days_to"].to_list()[:width] == [*BANDS["days"], None]
-    assert table["days_from"].to_list()[:width] == [0, *BANDS["days"]]
+    assert table["days_to"].to_list()[:width] == BANDS["days"]
+    assert table["days_from"].to_list()[:width] == [0, *BANDS["days"][:-1]]
 
 
 def test_what_was_planted_repeats_and_the_knox_line_is_that_of_knox():
@@ -75,8 +76,7 @@ def test_pairs_equal_those_of_all_distances(side):
 
 def test_too_many_pairs_are_sampled_and_it_is_said(monkeypatch):
     points = uniform(4000, days=900)
-    whole = near_repeat_result(points, distances_m=[300], days=[20], replicates=19)
-    pairs = whole.table["observed_n"].sum()
+    pairs = count_close(points.select("x_m", "y_m").to_numpy(), 300)
     monkeypatch.setattr(module, "_MOST_VISITS", pairs * 20 // 3)
     year = near_repeat_result(points, distances_m=[300], days=[20], replicates=19)
     assert year.parameters["sampled_days"] == 365
@@ -84,15 +84,15 @@ def test_too_many_pairs_are_sampled_and_it_is_said(monkeypatch):
     assert year.parameters["sampled_n"] == (points["t_days"] > points["t_days"].max() - 365).sum()
     monkeypatch.setattr(module, "_MOST_VISITS", pairs * 20 // 20)
     lot = near_repeat_result(points, distances_m=[300], days=[20], replicates=19)
-    assert lot.table["observed_n"].sum() <= pairs // 20
-    assert 0 < lot.parameters["sampled_share"] < 1
+    assert 0.3 < lot.parameters["sampled_share"] < 1
+    assert lot.parameters["sampled_n"] == pytest.approx(year.parameters["sampled_n"] * lot.parameters["sampled_share"], rel=0.1)
     assert lot.parameters["matters_n"] == 4000
     assert lot.caveats == ("near_repeat_growth", "near_repeat_sample")
     assert lot.table["ratio"][0] == pytest.approx(year.table["ratio"][0], abs=0.35)
 
 
 def test_more_pairs_than_memory_holds_are_refused(monkeypatch):
-    monkeypatch.setattr("cloudmap.analytics.knox.MOST_PAIRS", 10)
+    monkeypatch.setattr("cloudmap.analytics.close_pairs.MOST_PAIRS", 10)
     with pytest.raises(AnalysisError, match="one category, one year or a smaller distance"):
         knox(np.zeros((100, 2)), np.arange(100), distance_m=10, days=1)
 

@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from cloudmap.analytics import circles, replicates
-from cloudmap.analytics.scan import scan, searched
+from cloudmap.analytics.cylinders import searched
+from cloudmap.analytics.scan import scan
 from cloudmap.errors import AnalysisError
 from tests.analytics.published import columns, reference
 
