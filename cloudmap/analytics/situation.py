@@ -15,13 +15,11 @@ from cloudmap.analytics.inference import fdr
 from cloudmap.analytics.panel import Panel
 from cloudmap.analytics.periods import Period, week_id
 from cloudmap.analytics.result import Result
+from cloudmap.analytics.situation_inputs import Burden, Handled, Water
 from cloudmap.analytics.situation_parts import (
     EMERGING,
     RECURRENCE_DAYS,
     SILENT,
-    Burden,
-    Handled,
-    Water,
     recurrence_part,
     severity_part,
     timeliness_part,
@@ -58,6 +56,7 @@ COLUMNS: Final = {
     "p": pl.Float64,
     "q": pl.Float64,
     "direction": pl.String,
+    "apart": pl.String,
     "reason": pl.String,
     "unit": pl.String,
     "source_statistic": pl.String,
@@ -136,6 +135,8 @@ def situation(
         before: the value of the weeks compared with (null for volume, whose value is relative to its past already). change: a ratio for
         volume and water, else a difference, with its interval. direction: `DIRECTIONS`; reason: why there is no verdict (a key of
         `comparability.REASONS`, few, too_few_staff, no_cases, not_given). source_statistic: the statistic that shows the same number.
+        apart: where a unit's timeliness stands beside all units in the same weeks (above, below, within the 99.8% limits of
+        `funnel.funnel`; null for other components, whose level is the place's nature): late for long is no change, but stands out.
 
     Raises
     ------
@@ -164,7 +165,7 @@ def situation(
     table = pl.concat([part.with_columns(pl.lit(name).alias("component")).select(_before_judging()) for name, part in parts.items()])
     table = _judged(_without_the_past(table, answer, redrawn), threshold)
     tested = table["p"].count()
-    given = {name: not (part["reason"] == "not_given").all() for name, part in parts.items()}
+    given = {name: part["reason"].fill_null("").ne("not_given").any() for name, part in parts.items()}
     return Result(
         method="situation: components with intervals and directions",
         parameters=_parameters(panel, period, against, answer, weeks, threshold, evidence.handled) | {"tests_n": tested},

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, timedelta
 from typing import Final, Literal
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +14,11 @@ from scipy import special
 from cloudmap.analytics.case_states import CASE_DOUBT_BIT
 from cloudmap.analytics.changes import CITY, what_changed
 from cloudmap.analytics.cube import week_of
+from cloudmap.analytics.funnel import funnel
 from cloudmap.analytics.noise import fit_noise
 from cloudmap.analytics.panel import Panel, dense_counts
 from cloudmap.analytics.periods import Period
+from cloudmap.analytics.situation_inputs import Burden, Handled, Water
 from cloudmap.analytics.situation_shift import SPANS_LEAST, Series, Shift, Verdicts, Weeks, shift, verdict_shift, weekly_series
 from cloudmap.analytics.staff import few_staff, staff_by
 from cloudmap.errors import AnalysisError
@@ -33,75 +33,6 @@ LOOK_BACK_WEEKS: Final = 13
 
 _ALL: Final = "ALL"
 _REASON_OF_CHANGE: Final = {"regime": "regime_between", "masked": "lag_masked", "no_history": "no_data", "few": "few"}
-
-
-@dataclass(frozen=True, slots=True)
-class Burden:
-    """Counts by category, and how severe each category is.
-
-    Attributes
-    ----------
-    cube : polars.DataFrame
-        Columns of `schema.CUBE`, of the panel's layer.
-    weights : mapping of str to float
-        Category code to severity weight; 1 where it has none.
-    codes : collection of str or None
-        Second-level codes that the panel counts; all in the cube where None.
-    """
-
-    cube: pl.DataFrame
-    weights: Mapping[str, float]
-    codes: Collection[str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Handled:
-    """Cases, and how they are told apart.
-
-    Attributes
-    ----------
-    cases : polars.DataFrame
-        From `handling.cases`, one row a matter, with `unit_column` and `near_column`.
-    unit_column : str
-        Column with the codes of the panel's places.
-    zone : ZoneInfo
-    now : datetime
-        The instant that the cases were judged at.
-    near_column : str or None
-        Column with a fine place (a cell, a micro-grid); None leaves recurrence out.
-    min_staff : int
-        Units with fewer distinct staff have no timeliness.
-    staff : polars.DataFrame or None
-        place, staff_n, as `indicators.indicators` takes it.
-    cases_before : polars.DataFrame or None
-        Cases as they stood at the end of the weeks compared with (`handling.cases(..., replay=True)`), so that reopenings have had as
-        much time then as now; without them reopenings are left out of recurrence.
-    """
-
-    cases: pl.DataFrame
-    unit_column: str
-    zone: ZoneInfo
-    now: datetime
-    near_column: str | None = None
-    min_staff: int = 5
-    staff: pl.DataFrame | None = None
-    cases_before: pl.DataFrame | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Water:
-    """Matters beside water, by unit.
-
-    Attributes
-    ----------
-    panel : Panel
-        Matters within 100 m of water of the categories counted, with the places and weeks of the situation's panel.
-    length_km : mapping of str to float
-        Kilometres of water in each unit; units without water are left out.
-    """
-
-    panel: Panel
-    length_km: Mapping[str, float]
 
 
 def volume_part(panel: Panel, period: Period, against: Literal["before", "year_before"], weeks: Weeks) -> pl.DataFrame:
@@ -159,7 +90,7 @@ def timeliness_part(panel: Panel, handled: Handled | None, weeks: Weeks) -> pl.D
         (pl.col("closed_at") <= pl.col("due_at")).fill_null(value=False).alias("value"),
     )
     part = _of_shift(_part(panel, "share", "indicators:on_time"), shift(weekly_series(rows, panel), weeks, share=True))
-    return _few_staff(part, handled)
+    return _beside_others(_few_staff(part, handled))
 
 
 def recurrence_part(panel: Panel, handled: Handled | None, weeks: Weeks) -> pl.DataFrame:
@@ -288,6 +219,22 @@ def _few_staff(part: pl.DataFrame, handled: Handled) -> pl.DataFrame:
     return pl.concat([shown.rename({handled.unit_column: "place"}).select(part.columns), part.filter(pl.col("place") == _ALL)])
 
 
+def _beside_others(part: pl.DataFrame) -> pl.DataFrame:
+    """Hold each unit's share against all units' in the same weeks; with too few units nothing is said."""
+    units = part.filter(pl.col("place") != _ALL)
+    withheld = (units["reason"] == "too_few_staff").fill_null(value=False)
+    try:
+        stands = funnel(units["place"].to_list(), units["n"].fill_null(0), units["denominator_n"].fill_null(0), withheld=withheld).table
+    except AnalysisError:
+        return part
+    side = stands["class"].replace_strict({"above_998": "above", "below_998": "below"}, default=None, return_dtype=pl.String)
+    judged = stands["class"].is_in(["within", "above_95", "below_95"])
+    told = stands.select("place", side.alias("apart")).with_columns(
+        pl.when(judged).then(pl.lit("within")).otherwise("apart").alias("apart")
+    )
+    return part.drop("apart").join(told, on="place", how="left", maintain_order="left")
+
+
 def _of_shift(part: pl.DataFrame, found: Shift) -> pl.DataFrame:
     """Lay a shift out as columns; the reason tells where there was nothing, or too little, to compare."""
     reason = np.where(found.n == 0, "no_cases", np.where(np.isnan(found.p), "few", ""))
@@ -308,7 +255,7 @@ def _part(panel: Panel, unit: str, source: str) -> pl.DataFrame:
         ("value", "lower", "upper", "expected", "total", "before", "change", "change_lower", "change_upper", "p"), pl.Float64
     )
     return pl.DataFrame({"place": [*panel.places, _ALL]}).with_columns(
-        *(pl.lit(None, dtype=kind).alias(name) for name, kind in {**counts, **numbers, "reason": pl.String}.items()),
+        *(pl.lit(None, dtype=kind).alias(name) for name, kind in {**counts, **numbers, "reason": pl.String, "apart": pl.String}.items()),
         pl.lit(unit).alias("unit"),
         pl.lit(source).alias("source_statistic"),
     )

@@ -172,6 +172,9 @@ class _Writer:
             items = self._list(component, which)
             if items:
                 clauses.append(self._fill(f"list.{which}{suffix}", items=items))
+        below = self._below(component)
+        if below:
+            clauses.append(self._fill("list.below", items=below))
         return self._joined(clauses, "clause_join")
 
     def _trend(self, row: _Row, component: str) -> Tokens:
@@ -195,10 +198,19 @@ class _Writer:
         listed = self._joined(items, "item_join")
         return self._fill("items_more", items=listed, k=self._count(chosen, component)) if len(chosen) > UNITS_NAMED else listed
 
-    def _item(self, place: str, component: str) -> Tokens:
+    def _below(self, component: str) -> Tokens:
+        """Name the units that stand below the others, unless the sentence has called them worse already."""
+        chosen = [place for place in self.units if self.rows[place, component]["apart"] == "below"]
+        fresh = [place for place in chosen if self.rows[place, component]["direction"] != "worse"]
+        lowest = sorted(fresh, key=lambda place: (_float(self.rows[place, component]["value"]), self.units.index(place)))[:UNITS_NAMED]
+        items = [self._item(place, component, "apart") for place in sorted(lowest, key=self.units.index)]
+        listed = self._joined(items, "item_join")
+        return self._fill("items_more", items=listed, k=self._count(fresh, component)) if len(fresh) > UNITS_NAMED else listed
+
+    def _item(self, place: str, component: str, kind: str = "item") -> Tokens:
         row = self.rows[place, component]
         names = [name for name in ("n", "denominator_n", "value", "before", "expected") if row[name] is not None]
-        return self._fill(f"{component}.item", name=self.names.get(place, place), **{name: self._cell(row, name) for name in names})
+        return self._fill(f"{component}.{kind}", name=self.names.get(place, place), **{name: self._cell(row, name) for name in names})
 
     def _cannot(self) -> Tokens:
         staffless = [place for place in self.units if self.rows[place, "timeliness"]["reason"] == "too_few_staff"]
@@ -220,8 +232,9 @@ class _Writer:
 
     def _weight(self, component: str) -> int:
         """Put what is worse somewhere first, then what is better."""
-        found = {str(self.rows[place, component]["direction"]) for place in (*self.units, ALL)}
-        return 0 if "worse" in found else 1 if "better" in found else 2
+        rows = [self.rows[place, component] for place in (*self.units, ALL)]
+        found = {str(row["direction"]) for row in rows}
+        return 0 if "worse" in found or any(row["apart"] == "below" for row in rows) else 1 if "better" in found else 2
 
     def _chosen(self, component: str, direction: str) -> list[str]:
         return [place for place in self.units if self.rows[place, component]["direction"] == direction]

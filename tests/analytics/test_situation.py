@@ -277,3 +277,8 @@ def test_other_weeks_beside_water_and_periods_outside_the_data_are_refused(city)
         situation_of(city, evidence=Evidence(water=replace(evidence_of(city, maps=False).water, panel=short)))
     with pytest.raises(AnalysisError, match="outside the data"):
         situation(city.streets, period=Period(city.streets.weeks[-1] + timedelta(weeks=1), 1), regimes=None)
+
+
+def test_caveats_stand_for_what_was_given(city, plain):
+    assert {"silent_is_reporters", "burden_is_weights", "recurrence_follows_volume"} < set(plain.caveats)
+    assert situation_of(city, evidence=Evidence()).caveats == ("reported_not_people",)
