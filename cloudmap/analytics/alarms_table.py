@@ -191,10 +191,9 @@ def _share_p(n: Floats, total: Floats, phi: Floats) -> Floats:
 
 def _share_bound(total: Floats, phi: Floats, alpha: float) -> Floats:
     """Give the largest count whose `_share_p` is above alpha, by bisection: the p falls as the count grows."""
-    low = np.zeros_like(total)
-    high = 10.0 + 2 * total + 60 * phi
-    while (_share_p(high, total, phi) > alpha).any():
-        high = np.where(_share_p(high, total, phi) > alpha, 2 * high, high)
+    low, high = np.zeros_like(total), 10.0 + 2 * total + 60 * phi
+    while (above := _share_p(high, total, phi) > alpha).any():
+        high = np.where(above, 2 * high, high)
     while (high - low > 1).any():
         middle = np.floor((low + high) / 2)
         above = _share_p(middle, total, phi) > alpha

@@ -33,6 +33,10 @@ SPAN_LONGEST: Final = 13
 REFERENCE_LEAST: Final = 8
 """Weeks that "expected" needs before the period."""
 
+_COURSE: Final = 0.5
+"""Deviation of the log of a city's course about the season before its counts are seen: where the rest of the city has hardly a report, they
+do not tell its course, and an empty week must not make a lone report look like a surprise."""
+
 _APART: Final = 3.0
 """Places further than so many deviations from the city's course do not shape it."""
 
@@ -51,7 +55,6 @@ class _Cards(NamedTuple):
     n: Floats
     before: Floats
     odds: Floats
-    phi: Floats
     firm: Floats
 
 
@@ -180,52 +183,43 @@ def _group(panel: Panel, weeks: Weeks, reason: str | None) -> _Cards:
     """Count one group's cards and work out what each is held against."""
     counts = panel.counts.astype(np.float64)
     n, before = counts[:, weeks.now].sum(axis=1), counts[:, weeks.then].sum(axis=1)
-    cards = len(n) + 1
-    with_city = _Cards(np.append(n, n.sum()), np.append(before, before.sum()), np.ones(cards), np.ones(cards), np.full(cards, np.inf))
+    unjudged = _Cards(np.append(n, n.sum()), np.append(before, before.sum()), np.ones(len(n) + 1), np.full(len(n) + 1, np.inf))
     if reason is not None:
-        return with_city
-    spans = _spans(counts[:, weeks.past], weeks.now.size)
-    phi = fit_noise(spans).phi
-    season = fit_season(counts[:, weeks.past].sum(axis=0), weeks.past, yearly=weeks.past.size >= YEAR)
-    city_odds, city_firm, city_phi = _city(season, weeks, float(n.sum() + before.sum()))
-    odds, firm = _places(n, before, phi, weeks)
-    return with_city._replace(odds=np.append(odds, city_odds), phi=np.append(phi, city_phi), firm=np.append(firm, city_firm))
-
-
-def _spans(past: Floats, weeks_n: int) -> Floats:
-    """Sum the past into spans of the period's length, the newest last; shorter ones where there would be too few."""
-    length = max(1, min(weeks_n, SPAN_LONGEST, past.shape[1] // SPANS_LEAST))
-    kept = past[:, past.shape[1] % length :]
-    return np.asarray(kept.reshape(len(past), -1, length).sum(axis=2), dtype=np.float64)
-
-
-def _city(season: Season, weeks: Weeks, total: float) -> tuple[float, float, float]:
-    """Odds of the city's matters falling in the period, how firm they are, and the city's noise."""
-    now, then = season.at(weeks.now), season.at(weeks.then)
-    odds, error = season.ratio(weeks.now, weeks.then)
+        return unjudged
+    past, total = counts[:, weeks.past], n + before
+    # Spans of the period's length, the newest last; shorter ones where there would be too few.
     length = max(1, min(weeks.now.size, SPAN_LONGEST, weeks.past.size // SPANS_LEAST))
-    phi = season.noise(length)
-    share = float(now.sum() / (now.sum() + then.sum())) if now.sum() + then.sum() > 0 else 0.5
-    wobble = (phi - 1) / max(total, 1.0) + error**2 * share * (1 - share)
-    return odds, 1 / wobble if wobble > 0 else np.inf, phi
+    noise = fit_noise(past[:, past.shape[1] % length :].reshape(len(past), -1, length).sum(axis=2))
+    loose = noise.looseness(total, (weeks.now.size + weeks.then.size) / length)
+    city_odds, city_firm = _city(fit_season(past.sum(axis=0), weeks.past, yearly=weeks.past.size >= YEAR), weeks, total.sum(), length)
+    odds, firm = _places(n, total, loose, float(np.average(noise.phi, weights=total + 1e-9)), city_odds)
+    return unjudged._replace(odds=np.append(odds, city_odds), firm=np.append(firm, city_firm))
 
 
-def _places(n: Floats, before: Floats, phi: Floats, weeks: Weeks) -> tuple[Floats, Floats]:
+def _city(season: Season, weeks: Weeks, total: float, length: int) -> tuple[float, float]:
+    """Odds of the city's matters falling in the period by the season, and how firm they are."""
+    now, then = season.at(weeks.now).sum(), season.at(weeks.then).sum()
+    odds, error = season.ratio(weeks.now, weeks.then)
+    share = float(now / (now + then))
+    loose = (season.noise(length) - 1) / max(total, 1.0) + error**2 * share * (1 - share)
+    return odds, 1 / loose if loose > 0 else np.inf
+
+
+def _places(n: Floats, total: Floats, loose: Floats, noise: float, usual_odds: float) -> tuple[Floats, Floats]:
     """Odds of a place's matters falling in the period by the rest of the city, and how firm they are."""
-    plain = weeks.now.size / (weeks.now.size + weeks.then.size)
-    total = n + before
+    plain = usual_odds / (1 + usual_odds)
+    known = 1 / (_COURSE**2 * plain * (1 - plain))
     shaping = np.ones(len(n), dtype=bool)
-    noise = float(np.average(phi, weights=np.maximum(total, 1e-9)))
     for _ in range(len(n) // 3 + 1):
         rest_now, rest = (one[shaping].sum() - np.where(shaping, one, 0.0) for one in (n, total))
-        share = (rest_now + plain) / (rest + 1)
-        wobble = (phi - 1) / np.maximum(total, 1.0) + noise / (rest + 1)
-        spread = np.sqrt(total * share * (1 - share) * (1 + np.maximum(total - 1, 0) * wobble / (1 + wobble)))
+        share = (rest_now / noise + known * plain) / (rest / noise + known)
+        whole = loose + 1 / (rest / noise + known)
+        spread = np.sqrt(total * share * (1 - share) * (1 + np.maximum(total - 1, 0) * whole / (1 + whole)))
         off = np.where(shaping, np.abs(n - total * share) / np.maximum(spread, 0.5), 0.0)
         if off.max() <= _APART:
             break
         shaping[off.argmax()] = False  # one at a time: a place that explodes makes all others look as if they fell
-    return share / (1 - share), 1 / wobble
+    return share / (1 - share), 1 / whole
 
 
 def _table(first: Panel, panels: Sequence[Panel], groups: Sequence[_Cards], reason: str | None) -> pl.DataFrame:

@@ -30,6 +30,25 @@ class Noise(NamedTuple):
     floor: float
     growth: float
 
+    def looseness(self, total: npt.ArrayLike, spans: float) -> Floats:
+        """Return 1 / concentration of the share that a place's total has in some of its spans (`conditional.tails` takes its inverse).
+
+        Parameters
+        ----------
+        total : array_like of shape (n,)
+            Counts of the places over all spans compared.
+        spans : float
+            How many spans of the fit's length these are.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            What the fitted curve says of a total like this, or the place's own noise, whichever is more: a total that is large because of
+            one clump must not pass for a place with many reports.
+        """
+        whole = np.maximum(np.asarray(total, dtype=np.float64), 1.0)
+        return np.asarray(np.maximum((self.phi - 1) / whole, (self.floor - 1) / whole + self.growth / spans), dtype=np.float64)
+
 
 def fit_noise(spans: npt.ArrayLike) -> Noise:
     """Estimate the dispersion of counts of many places over many equal spans of time.
@@ -91,31 +110,38 @@ def _fit(y: Floats, by_place: Floats, course: Floats) -> tuple[float, float]:
     if not used.any():
         return 1.0, 0.0
 
-    def loss(at: Floats) -> tuple[float, Floats]:
+    def loss(at: Floats) -> float:
         extra, growth = np.exp(at)
-        inverse = extra / np.maximum(by_place, 1.0) + growth / k
-        firm = 1 / inverse
+        firm = 1 / (extra / np.maximum(by_place, 1.0) + growth / k)
         part = firm[place] * share
         value = (special.gammaln(firm) - special.gammaln(by_place + firm))[used].sum()
-        value += (special.gammaln(counts + part) - special.gammaln(part)).sum()
-        slope = special.digamma(firm) - special.digamma(by_place + firm)
-        slope += np.bincount(place, share * (special.digamma(counts + part) - special.digamma(part)), minlength=len(y))
-        by_inverse = -slope * firm**2
-        gradient = np.array([(by_inverse / np.maximum(by_place, 1.0)).sum() * extra, (by_inverse / k).sum() * growth])
-        return -float(value), -gradient
+        return -float(value + (special.gammaln(counts + part) - special.gammaln(part)).sum())
 
     def likelihood(extra: float, growth: float) -> float:
-        return -loss(np.log(np.maximum([extra, growth], _LEAST)))[0]
+        return -loss(np.log(np.maximum([extra, growth], _LEAST)))
 
-    low, high = np.log(_LEAST), np.log(1e5)
-    starts = ([np.log(0.5), low], [low, np.log(0.1)], [np.log(0.5), np.log(0.05)])
-    start = min(starts, key=lambda one: loss(np.asarray(one))[0])
-    found = optimize.minimize(
-        loss, np.asarray(start), jac=True, method="L-BFGS-B", bounds=[(low, high)] * 2, options={"maxiter": 60, "ftol": 1e-8}
-    )
-    extra, growth = (0.0 if value <= low + 0.1 else float(np.exp(value)) for value in found.x)
+    low, high = float(np.log(_LEAST)), float(np.log(1e5))
+    found = min((_climb(loss, one, low, high) for one in (0, 1)), key=lambda one: one[1])[0]
+    extra, growth = (0.0 if value <= low + 0.1 else float(np.exp(value)) for value in found)
     raised = _raised(lambda factor: likelihood((1 + extra) * factor - 1, growth * factor))
     return (1 + extra) * raised, growth * raised
+
+
+def _climb(loss: Callable[[Floats], float], one: int, low: float, high: float) -> tuple[Floats, float]:
+    """Minimise over the logs of both numbers, from the best point at which only one of them is there: there may be two hollows."""
+    at = np.full(2, low)
+
+    def alone(value: float) -> float:
+        at[one] = value
+        return loss(at)
+
+    at[one] = optimize.minimize_scalar(alone, bounds=(low, high), method="bounded", options={"xatol": 0.1}).x
+    simplex = np.vstack([at, at, at])
+    simplex[1, one] += 0.5
+    simplex[2, 1 - one] = max(at[one] - 2.0, low + 1.0)  # a number at its least must leave it to be felt at all
+    found = optimize.minimize(loss, at, method="Nelder-Mead", bounds=[(low, high)] * 2,
+                              options={"xatol": 0.02, "fatol": 0.01, "initial_simplex": simplex})  # fmt: skip
+    return np.asarray(found.x, dtype=np.float64), float(found.fun)
 
 
 def _raised(likelihood: Callable[[float], float]) -> float:
