@@ -38,7 +38,7 @@ class Standing:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._unit_of = lru_cache(maxsize=8)(self._units_of_cells)
+        self._unit_of = lru_cache(maxsize=8)(self._units_of)
         self._length = lru_cache(maxsize=8)(self._water_lengths)
 
     def changes(self, layer_id: str, _category: str, period_id: str) -> Result:
@@ -116,29 +116,37 @@ class Standing:
         return next((layer.id for layer in layers if layer.resolution == usual), layers[0].id if layers else None)
 
     def _verdicts(self, layer_id: str, period: Period, against: Against, name: str) -> Verdicts | None:
-        """Return a map's verdicts at the end of the period and of the weeks compared with; None where the method finds too little."""
+        """Return a map's verdicts at the end of the period and of the weeks compared with; None where the method finds too little.
+
+        Emerging hotspots are told of cells, whose areas are alike; silence of the finest units, which are what somebody reports for.
+        """
         reader = self._reader
-        if self._cells is None:
+        fine = self._finest(layer_id) if name == "silent" else self._cells
+        if fine is None:
             return None
         other = period.before() if against == "before" else Period(period.first_on - timedelta(weeks=52), period.weeks_n)
         try:
-            now = reader.statistic(name, layer=self._cells, period=period.id).table
+            now = reader.statistic(name, layer=fine, period=period.id).table
         except CloudmapError:
             return None
         try:
-            before = reader.statistic(name, layer=self._cells, period=other.id).table
+            before = reader.statistic(name, layer=fine, period=other.id).table
         except CloudmapError:
             before = None
-        panel = reader.panel(self._cells, "ALL", period.id)
-        return Verdicts(panel, self._unit_of(layer_id), now, before)
+        return Verdicts(reader.panel(fine, "ALL", period.id), self._unit_of(layer_id, fine), now, before)
 
-    def _units_of_cells(self, layer_id: str) -> pl.DataFrame:
-        """Unit of each cell's middle: place, unit."""
+    def _finest(self, layer_id: str) -> str | None:
+        """Return the finest units below a layer, or cells where there are none."""
+        levels = [layer.id for layer in self._reader.layers() if layer.kind == "unit"]
+        return levels[-1] if layer_id in levels[:-1] else self._cells
+
+    def _units_of(self, layer_id: str, fine: str) -> pl.DataFrame:
+        """Unit of the middle of each fine place: place, unit."""
         import geopandas as gpd
 
         reader = self._reader
-        cells = reader.geometry(cast(str, self._cells))
-        middles = gpd.GeoDataFrame({"place": cells["place"]}, geometry=cells.geometry.representative_point(), crs=cells.crs)
+        places = reader.geometry(fine)
+        middles = gpd.GeoDataFrame({"place": places["place"]}, geometry=places.geometry.representative_point(), crs=places.crs)
         units = reader.geometry(layer_id, on=self._day(layer_id))[["place", "geometry"]].rename(columns={"place": "unit"})
         joined = gpd.sjoin(middles, units, predicate="within").sort_values(["place", "unit"]).drop_duplicates("place")
         return pl.DataFrame({"place": joined["place"].astype(str).to_list(), "unit": joined["unit"].astype(str).to_list()})
