@@ -1,8 +1,11 @@
 """Feedback: attention that follows raw counts locks in on chance; counts per effort do not."""
 
+import doctest
+
 import polars as pl
 import pytest
 
+from cloudmap.analytics import feedback
 from cloudmap.analytics.feedback import simulate
 from cloudmap.errors import AnalysisError
 
@@ -42,6 +45,12 @@ def test_without_reports_by_attention_there_is_no_feedback():
 def test_the_same_seed_gives_the_same_cities(table):
     assert table.equals(simulate(rounds=30, runs=8).table)
     assert not table.equals(simulate(rounds=30, runs=8, seed=2).table)
+
+
+def test_the_example_gives_what_it_says():
+    result = doctest.testmod(feedback)
+    assert result.attempted > 0
+    assert result.failed == 0
 
 
 @pytest.mark.parametrize(
