@@ -18,6 +18,8 @@ import numpy as np
 import polars as pl
 
 import cloudmap as cm
+from cloudmap.analytics.alarms_table import alarms as alarms_of
+from cloudmap.analytics.changes import CITY, what_changed
 from cloudmap.analytics.effort import weekly_effort, weekly_places
 from cloudmap.analytics.emerging_map import emerging_hotspots
 from cloudmap.analytics.hotspots_map import hotspots as hotspots_of
@@ -226,6 +228,127 @@ def scan(sample):
         "first 30), which is what the exposure is for."
     )
     return Section(rows, notes)
+
+
+@truth("Alarms and changes")
+def alarms_and_changes(sample):
+    """Against their own past, so that H1, which by its end has lasted for 34 of its 86 weeks, is told by the maps above instead."""
+    planted = [one for one in sample.truth["hotspots"] if one["id"] != "H1"]
+    rows, notes = [], []
+    for level in ("street", "microgrid"):
+        cube = sample.cube(place="unit", level=level)
+        told = {"changes": [], "alarms": []}
+        false = {"changes": 0, "alarms": 0}
+        judged = 0
+        for one in planted:
+            span = Period(_last_week(one, cube.panel(one["category"])) - timedelta(weeks=3), 4)
+            places = [one["street"]] if level == "street" else one["microgrids"]
+            changes, alarms = _boards(cube, span)
+            judged += alarms.parameters["judged_n"]
+            for kind, table, claim in (("changes", changes.table, "more"), ("alarms", alarms.table, "alarm")):
+                claims = table.filter((pl.col("class") == claim) & (pl.col("place") != CITY))
+                if claims.filter(pl.col("place").is_in(places) & (pl.col("category_code") == one["category"][:2])).height:
+                    told[kind].append(one["id"])
+                false[kind] += claims.join(_planted_cards(sample, level, span), on=["place", "category_code"], how="anti").height
+        for kind, words in (("changes", "more than expected, last 4 weeks of each"), ("alarms", "alarm, last week of each")):
+            rows.append((f"{level} x group: {words}", len(planted), len(told[kind]), len(planted) - len(told[kind]), false[kind]))
+            notes.append(f"{level}, {kind}: found {', '.join(told[kind]) or 'none'}.")
+        notes.append(f"{level}, alarms: {judged} series judged in {len(planted)} weeks at 1%.")
+        rows.append(_quiet_boards(cube, level))
+    rows.append(_campaign_over(sample))
+    notes.append(
+        "False counts claims of a rise on cards that hold no planted hotspot of those weeks. A quiet board is the four weeks up to a date of "
+        "autumn 2017, when nothing but the campaign's group (left out) was planted; it errs when any of its cards claims a change."
+    )
+    return Section(rows, notes)
+
+
+@truth("Overdue street")
+def overdue(sample):
+    """The funnel of on-time rates by street, in each of the four-week periods from which on one street is late."""
+    reader, planted = cm.read(sample.city), sample.truth["overdue"]
+    begun = date.fromisoformat(planted["from"])
+    periods = [one for one in reader.periods() if one.weeks_n == 4 and one.first_on >= begun][::4]
+    low = {}
+    for period in periods:
+        table = reader.statistic("funnel", layer="unit_street", period=period.id).table
+        low[period.id] = set(table.filter(pl.col("class").str.starts_with("below"))["place"])
+    found = [planted["street"] in one for one in low.values()]
+    false = sum(len(one - {planted["street"]}) for one in low.values())
+    row = (f"street below the limits, {len(periods)} periods of 4 weeks", len(periods), sum(found), len(found) - sum(found), false)
+    return Section(
+        [row], [f"Late from {planted['from']} on: {planted['street']}; the other {len(planted['by_street']) - 1} streets are not."]
+    )
+
+
+@truth("Campaign against four small vehicles")
+def campaign(sample):
+    """The target list going to zero, and the category's reports following."""
+    reader, planted = cm.read(sample.city), sample.truth["campaign"]
+    burn_down = reader.statistic("burn_down")
+    told = next(iter(burn_down.parameters.values()))
+    last = date.fromisoformat(told["zero_on"])
+    near = abs((last - date.fromisoformat(planted["zero_on"])).days) <= 1
+    counted = told["targets_n"] == planted["targets_n"] and burn_down.table["left_n"][-1] == 0
+    rows = [
+        ("list that ends, to the day", 1, int(near), int(not near), 0),
+        ("targets done", planted["targets_n"], planted["targets_n"] - burn_down.table["left_n"][-1], burn_down.table["left_n"][-1], 0),
+    ]
+    return Section(rows, [f"Zero on {told['zero_on']}, planted {planted['zero_on']}; the list {'agrees' if counted else 'differs'}."])
+
+
+@truth("Changed category")
+def renamed(sample):
+    """A source renames a label: both names must be one category, and the rename no change of level."""
+    planted = sample.truth["renamed"]
+    where = [("source_id", "==", planted["source"])]
+    rows = open_store(sample.city).read("reports", ["category_raw", "category_code"], where=where)
+    labels = [planted["before"], planted["after"]]
+    mapped = rows.filter(pl.col("category_raw").is_in(labels)).group_by("category_raw").agg(pl.col("category_code").unique())
+    codes = dict(mapped.iter_rows())
+    one = [name for name in labels if codes.get(name) == [planted["category"]]]
+    regimes = cm.statistic(sample.city, "regimes").table.filter(pl.col("source_id") == planted["source"])
+    changed = regimes.filter(pl.col("kind") == "detected").height
+    row = ("labels that count as the category", len(labels), len(one), len(labels) - len(one), changed)
+    return Section([row], [f"Renamed on {planted['on']}; false counts changes of level that the rename made the source show."])
+
+
+def _groups(cube):
+    return [group for group, codes in cube.taxonomy.groups.items() if set(codes) & set(cube.taxonomy.scored)]
+
+
+def _boards(cube, span, *, without=()):
+    panels = [cube.panel(group, until=span) for group in _groups(cube) if group not in without]
+    return what_changed(panels, period=span, against="expected"), alarms_of(panels)
+
+
+def _planted_cards(sample, level, span):
+    """Places and groups that hold a hotspot of some week of the span."""
+    cards = [
+        (place, one["category"][:2])
+        for one in sample.truth["hotspots"]
+        if one["first_on"] <= span.last_on.isoformat() and one["last_on"] >= span.first_on.isoformat()
+        for place in ([one["street"]] if level == "street" else one["microgrids"])
+    ]
+    return pl.DataFrame(cards, schema={"place": pl.String, "category_code": pl.String}, orient="row")
+
+
+def _quiet_boards(cube, level):
+    boards = cards = claims = errs = 0
+    for weeks in range(0, 16, 4):
+        changes, _ = _boards(cube, Period(date(2017, 9, 4) + timedelta(weeks=weeks), 4), without=("ST",))
+        changed = int(changes.table["class"].is_in(["more", "less"]).sum())
+        boards, cards, claims, errs = boards + 1, cards + changes.parameters["tests_n"], claims + changed, errs + (changed > 0)
+    return f"{level}: {boards} boards ({cards} cards judged) without any; boards that err ({claims} cards)", 0, 0, 0, errs
+
+
+def _campaign_over(sample):
+    campaign = sample.truth["campaign"]
+    panel = sample.cube(place="unit", level="street").panel(campaign["category"])
+    span = Period(date.fromisoformat(campaign["zero_on"]), 4)
+    card = what_changed([panel], period=span, against="expected").table.filter(pl.col("place") == CITY).row(0, named=True)
+    found = int(card["class"] == "less")
+    return f"campaign at zero: {card['n']} against {card['expected']:.0f} expected in the city", 1, found, 1 - found, 0
 
 
 def _significant(result):
