@@ -263,6 +263,13 @@ class Milestone(_Section):
     path: Path | None = None
 
 
+class BriefingSection(_Section):
+    """Documents: the city's own templates (files of the shipped ones' names stand for them), and its map review number."""
+
+    templates: Path = Path("templates")
+    review_number: str = ""
+
+
 class City(_Section):
     """A validated city file.
 
@@ -282,6 +289,7 @@ class City(_Section):
     sources: tuple[Source, ...] = ()
     handling: tuple[HandlingSource, ...] = ()
     milestones: tuple[Milestone, ...] = ()
+    briefing: BriefingSection = BriefingSection()
 
     @model_validator(mode="after")
     def _distinct_sources(self) -> City:

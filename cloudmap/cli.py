@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from cloudmap.access.views import Measure
 from cloudmap.accounts_cli import user_app
 from cloudmap.city import City, open_city
 from cloudmap.errors import CloudmapError, ConfigError
-from cloudmap.publish.legend import Measure
 from cloudmap.schema import LEDGER_CLASSES, REPAIRS
 
 if TYPE_CHECKING:
@@ -221,12 +221,12 @@ def show(
 @app.command()
 def export(
     city: CityArgument,
-    what: Annotated[str, typer.Argument(help="cells, units, reports, hotspots or quarantine")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="file to write; its ending is the format")],
+    what: Annotated[str, typer.Argument(help="cells, units, hotspots, clusters, reaches, reports or quarantine")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="file to write; its ending is the format: .gpkg .geojson .parquet .shp.zip .csv .xlsx")],
     category: Annotated[str, typer.Option(help="ALL, a group or a category")] = "ALL",
     period: Annotated[str | None, typer.Option(help="as for brief")] = None,
     layer: Annotated[str | None, typer.Option(help="layer id such as cell_9 or unit_street")] = None,
-    measure: Annotated[Measure | None, typer.Option(help="one measure; all that exist where not given")] = None,
+    measure: Annotated[Measure | None, typer.Option(help="what cells and units show; hotspot for cells and count for units by default")] = None,
     crs: Annotated[str | None, typer.Option(help="EPSG:4326 by default; EPSG:4490, EPSG:4549 ...")] = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="with quarantine: the owner's own records, unscrubbed, read again from the files")

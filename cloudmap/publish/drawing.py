@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from cloudmap.publish.legend import legend_words
+
 if TYPE_CHECKING:
     import geopandas as gpd
     import numpy as np
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from cloudmap.publish.legend import Band, Language
+
+_HATCHES: Final = {"hatch": "////", "back": "\\\\\\", "cross": "xxx", "dots": "...", "sparse": "."}
+"""How matplotlib draws the patterns of a legend; the faint stipple of what is not significant is left out on paper."""
 
 _WATER: Final = "#9ecae1"
 _SOFT: Final = "#444444"
@@ -29,7 +34,10 @@ _HEIGHT_MIN, _HEIGHT_MAX = 4.6, 8.6
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """All that is drawn: places and their bands, outlines and water (metric coordinates), and the words; the source is the last note."""
+    """All that is drawn: places and their bands, outlines and water (metric coordinates), and the words.
+
+    The last two notes are the review number's field and the source.
+    """
 
     places: gpd.GeoDataFrame
     bands: list[Band]
@@ -45,7 +53,8 @@ def size_in(sheet: Sheet) -> tuple[float, float]:
     """Return width and height of the sheet in inches: as high as the city's shape needs at the fixed width."""
     west, south, east, north = _extent(sheet)
     body = (_ASIDE - 2 * _MARGIN) * (north - south) / max(east - west, 1.0)
-    return _WIDTH, min(max(body + _HEAD + _FOOT, _HEIGHT_MIN), _HEIGHT_MAX)
+    legend = 3.5 + 0.27 * sum(not band.ground for band in sheet.bands)
+    return _WIDTH, min(max(body + _HEAD + _FOOT, _HEIGHT_MIN, legend), max(_HEIGHT_MAX, legend))
 
 
 def draw(figure: Figure, sheet: Sheet) -> None:
@@ -58,8 +67,8 @@ def draw(figure: Figure, sheet: Sheet) -> None:
         _add_lines(axes, water[water.geom_type.str.contains("Line", na=False)], _WATER, 1.2)
         _add_areas(axes, water[water.geom_type.str.contains("Polygon", na=False)], _WATER, edge="none")
     for band in sheet.bands:
-        colour, hatch = ("none", "////") if band.masked else (band.colour, None)
-        _add_areas(axes, sheet.places[band.members(sheet.places)], colour, hatch=hatch)
+        if not band.ground:
+            _add_band(axes, sheet.places[band.members(sheet.places)], band)
     _add_edges(axes, sheet)
     west, south, east, north = _extent(sheet)
     margin = 0.01 * max(east - west, north - south)
@@ -67,8 +76,10 @@ def draw(figure: Figure, sheet: Sheet) -> None:
     axes.set_ylim(south - margin, north + margin)
     _write(figure, _MARGIN, -0.32, sheet.title, size=17, weight="bold")
     _write(figure, _MARGIN, -0.6, sheet.period, size=11, color=_SOFT)
-    _write(figure, _MARGIN, 0.36, ("；" if sheet.language == "zh-Hans" else "; ").join(sheet.notes[:-1]), size=8.5, color=_SOFT)
+    join = legend_words(sheet.language)["title.join"]
+    _write(figure, _MARGIN, 0.36, join.join(sheet.notes[:-2]), size=8.5, color=_SOFT)
     _write(figure, _MARGIN, 0.17, sheet.notes[-1], size=8.5, color=_SOFT)
+    _write(figure, _ASIDE, 0.36, sheet.notes[-2], size=8.5, color=_SOFT)
     _legend(figure, sheet)
     _north_arrow(figure)
     _scale_bar(figure, axes, sheet.language)
@@ -93,6 +104,16 @@ def _extent(sheet: Sheet) -> tuple[float, float, float, float]:
     frames = sheet.outlines[:1] or [sheet.places]
     west, south, east, north = frames[0].total_bounds
     return float(west), float(south), float(east), float(north)
+
+
+def _add_band(axes: Any, places: gpd.GeoDataFrame, band: Band) -> None:
+    kinds = places.geom_type
+    for step, (kind, width) in enumerate((("Line", 3.2), ("Polygon", 0.0))):
+        part = places[kinds.str.contains(kind, na=False)]
+        if step == 0:
+            _add_lines(axes, part, band.colour, width)
+        else:
+            _add_areas(axes, part, "none" if band.masked else band.colour, hatch=_HATCHES.get(band.pattern or ""))
 
 
 def _add_areas(axes: Any, frame: gpd.GeoDataFrame, colour: str, *, edge: str = "white", hatch: str | None = None) -> None:
@@ -134,16 +155,17 @@ def _path(shape: Any) -> Any:
 def _legend(figure: Figure, sheet: Sheet) -> None:
     from matplotlib.patches import Rectangle
 
-    _write(figure, _ASIDE, -1.0, "Legend" if sheet.language == "en" else "图例", size=11, weight="bold")
+    words = legend_words(sheet.language)
+    _write(figure, _ASIDE, -1.0, words["title.legend"], size=11, weight="bold")
     y = -1.28
-    for band in sheet.bands:
+    for band in [one for one in sheet.bands if not one.ground]:
         bottom = _y(figure, y) * figure.get_figheight() - 0.085
-        face, hatch = ("none", "////") if band.masked else (band.colour, None)
+        face, hatch = "none" if band.masked else band.colour, _HATCHES.get(band.pattern or "")
         _place(figure, Rectangle((_ASIDE, bottom), 0.27, 0.17, facecolor=face, edgecolor="#777777", linewidth=0.5, hatch=hatch))
         number = int(band.members(sheet.places).sum())
         _write(figure, _ASIDE + 0.36, y, f"{band.label(sheet.language)} ({number:,})", size=9.5)
         y -= 0.27
-    _write(figure, _ASIDE, y, "in brackets: number of places" if sheet.language == "en" else "括号内为地点个数", size=8, color="#666666")
+    _write(figure, _ASIDE, y, words["title.places"], size=8, color="#666666")
 
 
 def _north_arrow(figure: Figure) -> None:
@@ -166,7 +188,7 @@ def _scale_bar(figure: Figure, axes: Any, language: Language) -> None:
     for half, colour in ((0, "#222222"), (1, "#ffffff")):
         corner = (_ASIDE + half * width / 2, 0.95)
         _place(figure, Rectangle(corner, width / 2, 0.06, facecolor=colour, edgecolor="#222222", linewidth=0.6))
-    unit = {"en": ("km", "m"), "zh-Hans": ("千米", "米")}[language][0 if length_m >= 1000 else 1]
+    unit = legend_words(language)["unit.km" if length_m >= 1000 else "unit.m"]
     _write(figure, _ASIDE, 1.1, "0", size=8.5, ha="center")
     _write(figure, _ASIDE + width, 1.1, f"{length_m / 1000 if length_m >= 1000 else length_m:g} {unit}", size=8.5, ha="center")
 

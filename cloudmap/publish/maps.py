@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,8 +12,10 @@ from cloudmap.publish.drawing import Sheet
 from cloudmap.publish.legend import bands
 
 if TYPE_CHECKING:
+    import geopandas as gpd
+
     from cloudmap.access.reader import Reader
-    from cloudmap.publish.legend import Language, Measure
+    from cloudmap.publish.legend import Drawn, Language
 
 CHINESE_FONTS: Final = (
     "Noto Sans CJK SC", "Source Han Sans SC", "Source Han Sans CN", "Noto Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
@@ -53,9 +56,10 @@ def map_svg(
     layer: str | None = None,
     category: str = "ALL",
     period: str | None = None,
-    measure: Measure = "hotspot",
+    measure: Drawn = "hotspot",
     *,
     language: Language = "zh-Hans",
+    unit: str | None = None,
 ) -> bytes:
     """Draw a map as SVG, letters as outlines, so that it looks alike everywhere.
 
@@ -64,20 +68,22 @@ def map_svg(
     reader : Reader
         Door to the numbers.
     layer : str, optional
-        Cells or units; by default the cells of the city's default resolution.
+        Cells or units; by default the cells of the city's default resolution. Reaches where the measure is "reach".
     category, period : str
         Category code and period id; by default all and the last four complete weeks.
-    measure : {"hotspot", "count", "ratio"}
-        What is coloured.
-    language : {"zh-Hans", "en"}
+    measure : str
+        What is coloured: a measure of `access.views.MEASURES`, or "reach": matters per kilometre of water to the city rate.
+    language : {"zh-Hans", "zh-Hant", "en"}
         Language of the words; English where no font with Chinese characters is installed, with a note that says so.
+    unit : str, optional
+        Code of a unit that the map is drawn up to.
 
     Raises
     ------
     AnalysisError
-        No such layer, period or category, or a ratio without an exposure.
+        No such layer, period, category or unit, or a ratio without an exposure.
     """
-    return _render(_sheet(reader, layer, category, period, measure, language), "svg")
+    return _render(_sheet(reader, MapChoice(layer, category, period, measure, unit), language), "svg")
 
 
 def map_png(
@@ -85,9 +91,10 @@ def map_png(
     layer: str | None = None,
     category: str = "ALL",
     period: str | None = None,
-    measure: Measure = "hotspot",
+    measure: Drawn = "hotspot",
     *,
     language: Language = "zh-Hans",
+    unit: str | None = None,
     dpi: int = 200,
 ) -> bytes:
     """Draw a map as PNG; parameters as `map_svg`, and `dpi` dots an inch; 9.6 inches wide, as high as the city needs.
@@ -95,41 +102,59 @@ def map_png(
     Raises
     ------
     AnalysisError
-        No such layer, period or category, or a ratio without an exposure.
+        No such layer, period, category or unit, or a ratio without an exposure.
     """
-    return _render(_sheet(reader, layer, category, period, measure, language), "png", dpi=dpi)
+    return _render(_sheet(reader, MapChoice(layer, category, period, measure, unit), language), "png", dpi=dpi)
 
 
-def _sheet(reader: Reader, layer: str | None, category: str, period_id: str | None, measure: Measure, language: Language) -> Sheet:
-    known = {one.id: one.kind for one in reader.layers()}
-    chosen = tables.choose_layer(reader, known.get(layer, "cell") if layer else "cell", layer)
-    period = reader.period(period_id) if period_id else reader.default_period
+@dataclass(frozen=True, slots=True)
+class MapChoice:
+    """What a map shows; fields as the parameters of `map_svg`."""
+
+    layer: str | None = None
+    category: str = "ALL"
+    period: str | None = None
+    measure: Drawn = "hotspot"
+    unit: str | None = None
+
+
+def _sheet(reader: Reader, choice: MapChoice, language: Language) -> Sheet:
+    period = reader.period(choice.period) if choice.period else reader.default_period
+    places, layer_id = _coloured(reader, choice, period.id)
     metric = reader.city.city.metric_crs
-    places = tables.place_table(reader, chosen.id, category, period.id, measure).to_crs(metric)
-    legend = bands(places, measure)
+    places = places.to_crs(metric)
     units = [one for one in reader.layers() if one.kind == "unit"]
-    coarse = [one for one in units if one.id != chosen.id][:2]
+    outlines = [reader.geometry(one.id).to_crs(metric) for one in [one for one in units if one.id != layer_id][:2]]
+    water = [] if choice.measure == "reach" else [reader.geometry(one.id).to_crs(metric) for one in reader.layers() if one.kind == "water"]
+    frame = None
+    if choice.unit:
+        frame = tables.unit_shape(reader, choice.unit).to_crs(metric)
+        around = frame.geometry.iloc[0]
+        places = places[places.intersects(around)].reset_index(drop=True)
+        outlines = [frame, *(one[one.intersects(around)] for one in outlines)]
     spoken: Language = language if language == "en" or chinese_font() else "en"
     notes = titles.notes(reader, spoken)
     if spoken != language:
         notes.append("no font with Chinese characters here: install fonts-noto-cjk")
+    title = titles.map_title(reader, choice.measure, choice.category, spoken)
     return Sheet(
         places=places,
-        bands=legend,
-        outlines=[reader.geometry(one.id).to_crs(metric) for one in coarse],
-        water=[reader.geometry(one.id).to_crs(metric) for one in reader.layers() if one.kind == "water"],
-        title=titles.map_title(reader, measure, category, spoken),
+        bands=bands(places, choice.measure),
+        outlines=outlines,
+        water=water,
+        title=f"{title} · {titles.spelled(str(frame['name'].iloc[0]), spoken)}" if frame is not None else title,
         period=titles.period_text(period, spoken),
-        notes=[*notes, _source(reader, spoken)],
+        notes=[*notes, titles.review_note(reader, spoken), titles.source_note(reader, spoken)],
         language=spoken,
     )
 
 
-def _source(reader: Reader, language: Language) -> str:
-    at = titles.instant_text(reader.now, reader.city, language)
-    if language == "en":
-        return f"Source: load {reader.analysed_load}, base map {reader.base_map_version}; data as of {at}"
-    return f"数据来源：第 {reader.analysed_load} 批数据，底图版本 {reader.base_map_version}；数据截至{at}"
+def _coloured(reader: Reader, choice: MapChoice, period_id: str) -> tuple[gpd.GeoDataFrame, str | None]:
+    if choice.measure == "reach":
+        return tables.reach_table(reader, choice.category, period_id), None
+    known = {one.id: one.kind for one in reader.layers()}
+    layer = tables.choose_layer(reader, known.get(choice.layer, "cell") if choice.layer else "cell", choice.layer)
+    return tables.place_table(reader, layer.id, choice.category, period_id, choice.measure), layer.id
 
 
 def _render(sheet: Sheet, format_name: str, dpi: int = 200) -> bytes:

@@ -1,26 +1,31 @@
-"""Titles and notes that every output shares: what is shown, of when, from what, and what it is not."""
+"""Titles, names and notes that every output shares: what is shown, of when, from what, and what it is not."""
 
 from __future__ import annotations
 
+import json
+from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from cloudmap.publish.legend import legend_words
 
 if TYPE_CHECKING:
     from datetime import date, datetime
 
     from cloudmap.access.reader import Reader
-    from cloudmap.access.views import Category
+    from cloudmap.access.views import Category, PlaceLayer
     from cloudmap.analytics.periods import Period
     from cloudmap.city import City
-    from cloudmap.publish.legend import Language, Measure
+    from cloudmap.publish.legend import Drawn, Language
 
 _MONTHS: Final = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
 
-NOT_PEOPLE: Final[dict[Language, str]] = {
-    "zh-Hans": "本图反映上报情况，不反映对任何人的评价",
-    "en": "reported incidents, not people",
-}
+REVIEW_BLANK: Final = "＿＿＿＿＿＿＿＿＿＿"
+"""Stands where the map review number goes, until somebody has one."""
 
 
 def day_text(day: date, language: Language) -> str:
@@ -48,9 +53,29 @@ def period_text(period: Period, language: Language) -> str:
     return f"{day_text(first, language)}至{closing}"
 
 
+@cache
+def _spelling() -> tuple[dict[int, int], dict[str, str]]:
+    # The table belongs to the page's words; it is data, and is read as such.
+    table = json.loads(files("cloudmap").joinpath("dashboard", "words", "traditional.json").read_text(encoding="utf-8"))
+    return str.maketrans(table["from"], table["to"]), table["phrases"]
+
+
+def spelled(name: str, language: Language) -> str:
+    """Spell a name of the city's own data in the script of a language."""
+    if language != "zh-Hant":
+        return name
+    characters, phrases = _spelling()
+    return phrases.get(name) or name.translate(characters)
+
+
+def name_of(thing: City | Category | PlaceLayer, language: Language) -> str:
+    """Name a category, layer or source in a language."""
+    return str(thing.name_en) if language == "en" else spelled(str(thing.name_zh), language)  # type: ignore[union-attr]
+
+
 def city_name(city: City, language: Language) -> str:
     """Name the city in a language."""
-    return city.city.name_en if language == "en" else city.city.name_zh
+    return city.city.name_en if language == "en" else spelled(city.city.name_zh, language)
 
 
 def find_category(reader: Reader, code: str) -> Category | None:
@@ -61,36 +86,50 @@ def find_category(reader: Reader, code: str) -> Category | None:
 def category_name(reader: Reader, code: str, language: Language) -> str:
     """Name a category or group in a language; the code where the taxonomy has none."""
     found = find_category(reader, code)
-    if found is None:
-        return code
-    return found.name_en if language == "en" else found.name_zh
+    return code if found is None else name_of(found, language)
 
 
-def map_title(reader: Reader, measure: Measure, category: str, language: Language) -> str:
-    """Title a map; without a declared exposure it says where reports are, and claims no more.
+def map_title(reader: Reader, measure: Drawn, category: str, language: Language) -> str:
+    """Title a map; without a declared exposure one of reports says where they are, and claims no more.
 
     Parameters
     ----------
     reader : Reader
         Its exposure decides.
-    measure : {"count", "ratio", "hotspot"}
+    measure : str
         What is shown.
     category : str
         Category or group code.
-    language : {"zh-Hans", "en"}
+    language : {"zh-Hans", "zh-Hant", "en"}
         Language of the title.
     """
-    place, name = city_name(reader.city, language), category_name(reader, category, language)
-    if language == "en":
-        kind = {"count": "number of reports", "ratio": "reports to expected", "hotspot": "hotspots of reports"}[measure]
-        return f"Where reports are: {place}, {name.lower()}" if reader.exposure_kind == "none" else f"{place}, {name.lower()}: {kind}"
-    kind = {"count": "报告数量", "ratio": "报告与期望之比", "hotspot": "报告热点"}[measure]
-    return f"报告在哪里——{place}{name}" if reader.exposure_kind == "none" else f"{place}{name}{kind}"
+    words = legend_words(language)
+    name = category_name(reader, category, language)
+    values = {"city": city_name(reader.city, language), "category": name.lower() if language == "en" else name}
+    if reader.exposure_kind == "none" and measure in ("count", "ratio", "hotspot"):
+        return words["title.where"].format(**values)
+    return words["title.plain"].format(**values, measure=words[f"measure.{measure}"])
 
 
 def notes(reader: Reader, language: Language) -> list[str]:
     """List the notes that must stand on every map: what it is not, and whether its base map is drawn."""
-    lines = [NOT_PEOPLE[language]]
-    if reader.city.city.schematic:
-        lines.append("schematic base map: drawn shapes, not legal boundaries" if language == "en" else "底图为示意图，界线不作为划界依据")
-    return lines
+    words = legend_words(language)
+    return [words["note.not_people"], *([words["note.schematic"]] if reader.city.city.schematic else [])]
+
+
+def base_map_day(reader: Reader) -> date | None:
+    """Return the day since which the newest of the base map's units are in force; None where the base map gives no dates."""
+    since = reader.part("units")
+    return since["valid_from"].cast(pl.Date).max() if "valid_from" in since.columns and since.height else None  # type: ignore[return-value]
+
+
+def source_note(reader: Reader, language: Language) -> str:
+    """Tell which load and which base map the numbers stand on, and how old they are."""
+    words, day = legend_words(language), base_map_day(reader)
+    values = {"load": reader.analysed_load, "base_map": reader.base_map_version, "at": instant_text(reader.now, reader.city, language)}
+    return words["note.source" if day else "note.source_plain"].format(**values, base_day=day_text(day, language) if day else "")
+
+
+def review_note(reader: Reader, language: Language) -> str:
+    """Write the field of the map review number: the city's, or a blank to fill in."""
+    return legend_words(language)["title.review"].format(number=reader.city.briefing.review_number or REVIEW_BLANK)

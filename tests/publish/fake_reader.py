@@ -125,6 +125,10 @@ class FakeReader:
             provenance={"load_seq": self.analysed_load, "base_map_version": self.base_map_version, "key": "ab12cd34"},
         )
 
+    def part(self, name: str) -> pl.DataFrame:
+        assert name == "units"
+        return pl.DataFrame({"code": ["331004001"], "valid_from": [datetime(2015, 1, 1).date()]})
+
     def ledger(self) -> list[dict[str, Any]]:
         entry = {"load_seq": 4, "source": "app", "file": "<b>app</b>.csv", "lines": 1000, "repairs": {"axes_swapped": 3}}
         classes = {"located": 900, "area_only": 40, "unmapped": 30, "outside": 10, "quarantined": 12, "repeated": 5, "superseded": 3}

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import sqlite3
+import zipfile
+from pathlib import Path
 from xml.etree import ElementTree
 
 import geopandas as gpd
@@ -16,7 +18,8 @@ from cloudmap.publish.layers import FORMATS, export
 from cloudmap.publish.legend import bands
 from tests.publish.fake_reader import FakeReader
 
-EVERY_FORMAT = [(what, suffix) for what, suffixes in FORMATS.items() for suffix in suffixes]
+EVERY_FORMAT = [(what, suffix) for what, suffixes in FORMATS.items() for suffix in suffixes if what not in ("clusters", "reaches")]
+"""Clusters and reaches need a store: test_with_store.py."""
 
 
 def _rows(path):
@@ -28,6 +31,10 @@ def _rows(path):
         return pl.DataFrame(rows, schema=list(header), orient="row", infer_schema_length=None)
     if path.suffix == ".parquet":
         return pl.read_parquet(path)
+    if path.name.endswith(".shp.zip"):
+        with zipfile.ZipFile(path) as archive:
+            names = dict(pl.read_csv(archive.read("fields.csv")).select("field", "name").drop_nulls().iter_rows())
+        return pl.from_pandas(gpd.read_file(path).drop(columns="geometry").rename(columns=names))
     frame = gpd.read_file(path, layer=0) if path.suffix == ".gpkg" else gpd.read_file(path)
     return pl.from_pandas(frame.drop(columns="geometry"))
 
@@ -94,23 +101,117 @@ def test_geopackage_carries_style_metadata_and_no_wall_clock(reader, tmp_path):
         facts = " ".join(row[0] for row in base.execute("SELECT metadata FROM gpkg_metadata"))
     assert (table, default) == ("cells", 1)
     labels = [rule.get("label") for rule in ElementTree.fromstring(style).iter("rule")]
-    assert labels == ["有报告，未达显著", "热点（显著聚集）"]
+    assert labels == ["不显著，本处无事项", "不显著", "显著聚集", "数据不足"]
     assert title.startswith("报告在哪里——路桥区")
     assert at == "2018-09-03T01:30:00.000Z"
     assert "2018-W32--2018-W35" in facts
 
 
-def test_the_style_of_counts_colours_each_place_with_reports_once(reader, tmp_path):
-    frame = tables.place_table(reader, "cell_9", measure="count")
-    members = sum(band.members(frame).astype(int) for band in bands(frame, "count"))
-    assert (members == (frame["n"] > 0).astype(int)).all()
-    export(reader, "cells", tmp_path / "c.gpkg", measure="count")
+@pytest.mark.parametrize("outside", [False, True])
+@pytest.mark.parametrize("measure", ["count", "hotspot"])
+def test_the_style_colours_each_place_once_as_the_map_does(measure, outside, fake, tmp_path):
+    frame = tables.place_table(fake(outside=outside), "cell_9", measure=measure)
+    export(fake(outside=outside), "cells", tmp_path / "c.gpkg", measure=measure)
     with sqlite3.connect(tmp_path / "c.gpkg") as base:
         style = base.execute("SELECT styleQML FROM layer_styles").fetchone()[0]
-        drawn = 0
-        for rule in ElementTree.fromstring(style).iter("rule"):
-            drawn += base.execute(f"SELECT count(*) FROM cells WHERE {rule.get('filter')}").fetchone()[0]
-    assert drawn == int((frame["n"] > 0).sum())
+        rules = {rule.get("key"): rule.get("filter") for rule in ElementTree.fromstring(style).iter("rule")}
+        drawn = {key: {row[0] for row in base.execute(f"SELECT place FROM cells WHERE {sql}")} for key, sql in rules.items()}
+    assert drawn == {band.key: set(frame["place"][band.members(frame)]) for band in bands(frame, measure)}
+    assert sum(map(len, drawn.values())) == len(frame)
+
+
+def test_fields_have_chinese_names_in_geopackage_style_and_schema(reader, tmp_path):
+    with sqlite3.connect(export(reader, "cells", tmp_path / "c.gpkg")) as base:
+        named = dict(base.execute("SELECT column_name, title FROM gpkg_data_columns"))
+        style = base.execute("SELECT styleQML FROM layer_styles").fetchone()[0]
+        columns = {row[1] for row in base.execute("PRAGMA table_info('cells')")} - {"fid", "geom"}
+    aliases = {one.get("field"): one.get("name") for one in ElementTree.fromstring(style).iter("alias")}
+    assert named == aliases
+    assert set(named) == columns
+    assert named["n"] == "件数"
+    import pyogrio
+
+    pyogrio.read_info(tmp_path / "c.gpkg")  # GDAL takes the extension
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:4490", "EPSG:4549"])
+@pytest.mark.parametrize("suffix", [".gpkg", ".parquet", ".shp.zip", ".geojson"])
+def test_shapes_come_back_within_two_centimetres(suffix, crs, reader, tmp_path):
+    if suffix == ".geojson" and crs != "EPSG:4326":
+        pytest.skip("GeoJSON is WGS84 by its standard")
+    path = export(reader, "units", tmp_path / f"u{suffix}", crs=crs)
+    back = gpd.read_parquet(path) if suffix == ".parquet" else gpd.read_file(path)
+    assert back.crs == crs or back.crs.to_authority() == tuple(crs.split(":"))
+    was = reader.geometry("unit_street").sort_values("place").to_crs("EPSG:4549").geometry
+    moved_m = [one.hausdorff_distance(other) for one, other in zip(back.geometry.to_crs("EPSG:4549"), was, strict=True)]
+    assert max(moved_m) < 0.02
+
+
+def test_geoparquet_says_so_in_its_metadata(reader, tmp_path):
+    import json
+
+    import pyarrow.parquet as pq
+
+    schema = pq.read_schema(export(reader, "cells", tmp_path / "c.parquet", crs="EPSG:4490"))
+    told = json.loads(schema.metadata[b"geo"])
+    column = told["columns"][told["primary_column"]]
+    assert (told["version"], column["encoding"], column["geometry_types"]) == ("1.1.0", "WKB", ["Polygon"])
+    assert column["crs"]["id"] == {"authority": "EPSG", "code": 4490}
+    assert column["covering"]["bbox"]["xmin"] == ["bbox", "xmin"]
+    assert column["bbox"][0] == pytest.approx(121.3, abs=0.1)
+
+
+def test_a_shapefile_brings_its_encoding_and_the_names_it_shortened(reader, tmp_path):
+    path = export(reader, "cells", tmp_path / "c.shp.zip")
+    with zipfile.ZipFile(path) as archive:
+        inside = {Path(name).suffix for name in archive.namelist()}
+        assert inside == {".shp", ".shx", ".dbf", ".prj", ".cpg", ".csv"}
+        assert archive.read("cells.cpg") == b"UTF-8"
+        told = pl.read_csv(archive.read("fields.csv"))
+    names = dict(told.select("name", "field").iter_rows())
+    assert all(len(short) <= 10 for short in names.values())
+    frame = gpd.read_file(path)
+    assert set(frame.columns) - {"geometry"} == set(names.values())
+    given = tables.place_table(reader, "cell_9", measure="hotspot")
+    for name in ("n", "neighbourhood_n", "q"):
+        assert frame[names[name]].tolist() == pytest.approx(given[name].tolist())
+
+
+def test_short_names_stay_apart():
+    from cloudmap.publish.shapefile import short_names
+
+    names = short_names(["category_code", "category_codes", "category_raw", "n", "tested_weeks_n", "unit_street_code", "unit_streetly"])
+    assert len(set(names.values())) == len(names)
+    assert max(map(len, names.values())) <= 10
+    assert names["n"] == "n"
+
+
+def test_a_text_that_a_shapefile_would_cut_is_refused(reader, tmp_path, monkeypatch):
+    drawn = reader.geometry
+    monkeypatch.setattr(reader, "geometry", lambda layer: drawn(layer).assign(name="路" * 90))
+    with pytest.raises(SourceError, match="270 bytes"):
+        export(reader, "units", tmp_path / "u.shp.zip")
+
+
+HOSTILE = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "<b>&'\"", "路" * 40, "{{ 7 * 7 }}", "'; DROP TABLE units; --"]
+
+
+@pytest.mark.parametrize("suffix", FORMATS["units"])
+def test_hostile_and_long_names_survive(suffix, fake, tmp_path, monkeypatch):
+    for pair in zip(HOSTILE[::2], HOSTILE[1::2], strict=True):
+        reader = fake()
+        drawn = reader.geometry("unit_street").sort_values("place").assign(name=list(pair))
+        monkeypatch.setattr(reader, "geometry", lambda layer, drawn=drawn: drawn)
+        rows = _rows(export(reader, "units", tmp_path / f"u{suffix}"))
+        back = rows["name"].to_list()
+        guarded = writing.guarded(pl.DataFrame({"name": list(pair)}))["name"].to_list()
+        if suffix == ".csv":
+            assert back == guarded
+        elif suffix == ".xlsx":
+            assert [one.replace("_x000D_", "\r") for one in back] == list(pair)
+        else:
+            assert back == list(pair)
+        assert rows["n"].to_list() == [3, 250]
 
 
 def test_another_coordinate_system_moves_the_shapes(reader, tmp_path):
@@ -163,7 +264,7 @@ def test_a_category_that_is_never_scored_is_exported_as_counts(reader, tmp_path)
     [
         ("cell", "c.csv", AnalysisError, "did you mean 'cells'"),
         ("cells", "c.shp", SourceError, "use .gpkg"),
-        ("reports", "r.xlsx", SourceError, "use .parquet"),
+        ("quarantine", "r.xlsx", SourceError, "use .csv"),
         ("cells", "missing/c.csv", SourceError, "does not exist"),
     ],
 )
