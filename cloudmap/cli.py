@@ -222,11 +222,11 @@ def show(
 def export(
     city: CityArgument,
     what: Annotated[str, typer.Argument(help="cells, units, hotspots, clusters, reaches, reports or quarantine")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="file to write; its ending is the format: .gpkg .geojson .parquet .shp.zip .csv .xlsx")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="file to write: .gpkg .geojson .parquet .shp.zip .csv .xlsx")],
     category: Annotated[str, typer.Option(help="ALL, a group or a category")] = "ALL",
     period: Annotated[str | None, typer.Option(help="as for brief")] = None,
     layer: Annotated[str | None, typer.Option(help="layer id such as cell_9 or unit_street")] = None,
-    measure: Annotated[Measure | None, typer.Option(help="what cells and units show; hotspot for cells and count for units by default")] = None,
+    measure: Annotated[Measure | None, typer.Option(help="of cells and units; by default hotspot or count")] = None,
     crs: Annotated[str | None, typer.Option(help="EPSG:4326 by default; EPSG:4490, EPSG:4549 ...")] = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="with quarantine: the owner's own records, unscrubbed, read again from the files")
