@@ -26,9 +26,23 @@ TAGS: Final = ("schematic", "reported_not_people")
 """Caveats that stand beside the title; the others stand in the legend."""
 
 DIGITS: Final = {
-    "n": 0, "neighbourhood_n": 0, "value": 2, "expected": 1, "q": 4, "p": 4, "ratio": 2, "hot_steps_n": 0, "cold_steps_n": 0, "steps_n": 0,
-    "expected_n": 1, "lower_n": 0, "upper_n": 0, "p_above_2": 2, "burden": 1, "per_km": 2, "lower": 2, "upper": 2, "length_m": 0,
-}  # fmt: skip
+    "n": 0,
+    "neighbourhood_n": 0,
+    "value": 2,
+    "expected": 1,
+    "q": 4,
+    "p": 4,
+    "ratio": 2,
+    **dict.fromkeys(("hot_steps_n", "cold_steps_n", "steps_n"), 0),
+    **dict.fromkeys(("overdue_n", "yellow_n", "green_n", "open_n", "staff_n", "volunteers_n"), 0),
+    "expected_n": 1,
+    "lower_n": 0,
+    "upper_n": 0,
+    "p_above_2": 2,
+    "burden": 1,
+    **dict.fromkeys(("per_km", "lower", "upper"), 2),
+    "length_m": 0,
+}
 """Decimals of the columns of a result that a card or a table shows."""
 CARD: Final[dict[str, tuple[str, ...]]] = {
     "count": ("count",),
@@ -39,6 +53,9 @@ CARD: Final[dict[str, tuple[str, ...]]] = {
     "silent": ("verdict", "count", "expected", "last_report"),
     "risk": ("verdict", "ratio", "forecast", "p_above_2", "burden"),
     REACH: ("verdict", "count", "per_km", "ratio", "q"),
+    "overdue": ("overdue", "yellow", "green", "open"),
+    "workload": ("cases", "open_n", "overdue"),
+    "staffing": ("verdict", "staff", "volunteers"),
 }
 """Lines of the hover card; a line whose numbers a place does not have is left out."""
 
@@ -100,7 +117,7 @@ class Drawing:
 
     def _reason(self, table: pl.DataFrame, classed: Classed) -> str:
         counted = table["n"] if "n" in table.columns else table["value"]
-        if not table["masked"].any() and not counted.sum() and self.measure != "silent":
+        if not table["masked"].any() and not counted.sum() and self.measure not in ("silent", "staffing"):
             return self.say("map.empty")
         if not classed.codes.any():
             return self.say("map.low")
@@ -127,7 +144,7 @@ class Drawing:
         labels = {NONE: self.say("legend.none"), MASKED: self.say("legend.masked")}
         labels |= {FIRST + step: label for step, label in enumerate(classed.labels)}
         always = range(FIRST, FIRST + len(classed.labels))
-        order = [*reversed(always)] if self.measure != "count" else [*always]
+        order = [*always] if self.measure in ("count", "overdue", "workload") else [*reversed(always)]
         order = [*sorted(order, key=lambda code: classed.styles[code - FIRST] == "not_enough_data"), MASKED, NONE]
         kept = [code for code in order if codes[code] or (code in always and self.measure not in ONLY_MET and not _lacking(classed, code))]
         return {
@@ -148,6 +165,8 @@ class Drawing:
     def denominator(self, result: Result | None, places_n: int) -> str:
         """Say what the numbers are of: the exposure behind a ratio, the family behind a verdict."""
         kind = self.reader.exposure_kind
+        if self.measure in ("overdue", "workload", "staffing"):
+            return self.say(f"denominator.{self.measure}", k=self.reader.city.privacy.min_staff)
         if self.measure == "count":
             return self.say("denominator.count.none" if kind == "none" else "denominator.count")
         if self.measure in ("ratio", "risk", "silent"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlencode
 
 import plotly.graph_objects as go
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from cloudmap.analytics.result import Result
     from cloudmap.dashboard.view import View
 
+ARRIVED: Final = 0.9
+"""Share of a week's reports that must have come in for the week to be tested (as `analytics.effort`)."""
 _MASKED = "rgba(140,120,160,0.28)"
 
 
@@ -28,7 +30,7 @@ def effort(reader: Reader, say: Words) -> list[Any]:
     """Build a chart of weekly reports and active reporters a source; regimes are marked, weeks that are not in yet are shaded."""
 
     def show(result: Result) -> list[Any]:
-        regimes, late = _regimes(reader), _late(reader, result)
+        regimes, late = _regimes(reader), _late(reader)
         sources = [ALL, *sorted(set(result.table["source_id"].to_list()) - {ALL})]
         charts = [_source(one, result.table, regimes, late, reader, say) for one in sources]
         notes = html.P(say("effort.masked", n=late) if late else say("effort.complete"), className="cm-note", id="effort-masked")
@@ -175,17 +177,13 @@ def _regimes(reader: Reader) -> list[dict[str, Any]]:
     return found.sort("source_id", "first_week_on").to_dicts()
 
 
-def _late(reader: Reader, result: Result) -> int:
+def _late(reader: Reader) -> int:
     """Tell how many of the last weeks are masked for reporting lag."""
-    told = result.parameters.get("masked_weeks_n")
-    if isinstance(told, int):
-        return told
     try:
-        completeness_of = reader.statistic("completeness").parameters
+        arrived = reader.statistic("completeness").table
     except (AccessError, AnalysisError):
         return 0
-    told = completeness_of.get("masked_weeks_n", 0)
-    return told if isinstance(told, int) else 0
+    return arrived.filter((pl.col("source_id") == ALL) & (pl.col("arrived_share") < ARRIVED)).height
 
 
 def _name(source: str, reader: Reader, say: Words) -> str:

@@ -9,6 +9,7 @@ from dash import Dash, Input, Output, State, html
 
 from cloudmap.dashboard.browser import in_browser
 from cloudmap.dashboard.pages import PAGES
+from cloudmap.dashboard.standing import standing
 from cloudmap.dashboard.text import DEFAULT, words
 from cloudmap.dashboard.view import checked
 
@@ -38,6 +39,11 @@ def register_content(app: Dash, current: Callable[[], Reader]) -> None:
         view = checked(asked if isinstance(asked, dict) else {}, reader)
         return PAGES[view.page].content(view, reader, words(view.lang))
 
+    def stands(asked: Any) -> Any:
+        reader = current()
+        view = checked(asked if isinstance(asked, dict) else {}, reader)
+        return standing(view, reader, words(view.lang))
+
     def sheet(asked: Any) -> tuple[Any, Any]:
         return content(asked), asked
 
@@ -50,6 +56,8 @@ def register_content(app: Dash, current: Callable[[], Reader]) -> None:
 
     panel_view, sheet_view = Input("panel-view", "data"), Input("sheet-view", "data")
     app.callback(Output("panel", "children"), panel_view, prevent_initial_call=True, on_error=failed)(content)
+    stands_view = Input("standing-view", "data")
+    app.callback(Output("standing", "children"), stands_view, prevent_initial_call=True, on_error=failed)(stands)
     outputs = Output("sheet", "children"), Output("sheet-done", "data")
     app.callback(*outputs, sheet_view, prevent_initial_call=True, on_error=sheet_failed)(sheet)
     in_browser(app, "sheetDone", Output("sheet", "aria-busy"), Input("sheet-done", "data"))

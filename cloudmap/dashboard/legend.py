@@ -35,6 +35,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "hotspot": ("quiet", "not_significant", "hot", NO_DATA),
     "emerging": (*reversed(CLASSES[_HALF : 2 * _HALF]), NO_PATTERN, *reversed(CLASSES[:_HALF]), NO_DATA),
     "scan": ("no_cluster", "cluster_more", *(f"cluster_{rank}" for rank in range(SCAN_RANKS, 0, -1))),
+    "staffing": ("complete", "unknown", "no_volunteer", "no_staff", "neither"),
     "silent": ("reporting", "never_reported", "silent", NO_DATA),
 }
 """Classes of the measures that are a verdict, the strongest last but for want of data."""

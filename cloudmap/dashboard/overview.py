@@ -28,6 +28,9 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "silent": ("verdict", "n", "expected"),
     "risk": ("verdict", "ratio", "expected_n", "p_above_2"),
     REACH: ("per_km", "n", "ratio", "q"),
+    "overdue": ("overdue_n", "yellow_n", "green_n", "n"),
+    "workload": ("n", "open_n", "overdue_n"),
+    "staffing": ("verdict", "staff_n", "volunteers_n"),
 }
 """Columns of the table of places, by measure."""
 STRONG: Final = {"hotspot": "hot", "silent": "silent", "risk": "above_2", REACH: "high"}
@@ -45,7 +48,7 @@ def overview(view: View, reader: Reader, say: Words) -> Any:
         html.H2(say.spell(name_of(reader, view.within)) if view.within else say("panel.overview")),
         html.P(say("panel.hint"), className="cm-note"),
     ]
-    closing = [] if view.measure == REACH or view.within else [_closing(view, reader, say)]
+    closing = [] if view.within or view.measure in (REACH, "overdue", "workload", "staffing") else [_closing(view, reader, say)]
     if result is None:
         return [*parts, html.P(reason, className="cm-warn"), *closing]
     table = drawing.within_unit(result.table)
@@ -57,6 +60,10 @@ def _headline(table: pl.DataFrame, view: View, say: Words) -> Any:
         shown, label = int((table["class"] == STRONG[view.measure]).sum()), say(f"legend.{STRONG[view.measure]}")
     elif view.measure == "emerging":
         shown, label = int(table["class"].str.ends_with("_hot").sum()), say("panel.emerging")
+    elif view.measure == "staffing":
+        shown, label = int(table["class"].is_in(["no_staff", "no_volunteer", "neither"]).sum()), say("panel.staffing")
+    elif view.measure == "overdue":
+        shown, label = int(table["overdue_n"].sum() or 0), say("light.overdue_n")
     elif view.measure == "scan":
         shown, label = table["value"].drop_nulls().n_unique(), say("panel.scan")
     else:

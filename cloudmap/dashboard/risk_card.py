@@ -9,6 +9,7 @@ import polars as pl
 from dash import html
 
 from cloudmap.dashboard.charts import ACCENT, QUIET, chart, table
+from cloudmap.errors import AccessError, AnalysisError
 
 if TYPE_CHECKING:
     from cloudmap.analytics.result import Result
@@ -21,32 +22,38 @@ _SCORES = ("deviance", "pai", "pei_star", "hit_share", "coverage_share")
 def risk_card(result: Result, drawing: Drawing) -> list[Any]:
     """Build the card: the verdict in a sentence, the scores of each model, and the calibration by tenth."""
     say = drawing.say
-    models = result.table.filter(pl.col("decile").is_null()) if "decile" in result.table.columns else result.table
+    models = result.table
     shipped = models.filter(pl.col("shipped"))["model"].to_list()
     names = say("matters.and").join(_model(one, say) for one in shipped)
     verdict = say("risk.shipped", names=names) if shipped else say("risk.unshipped")
     head = [say("risk.model"), *(say(f"risk.{one}") for one in _SCORES), say("risk.difference")]
     rows = [[_model(row["model"], say), *(_score(row, one) for one in _SCORES), _difference(row)] for row in models.iter_rows(named=True)]
     parts = [html.P(verdict, className="cm-verdict", id="risk-verdict"), table(head, rows, identity="risk-models")]
-    return [*parts, html.P(say("risk.note"), className="cm-note"), *_calibration(result, say)]
+    return [*parts, html.P(say("risk.note"), className="cm-note"), *_calibration(shipped, drawing)]
 
 
-def _calibration(result: Result, say: Words) -> list[Any]:
-    """Draw forecast against outcome by tenth of the places."""
-    frame = result.table
-    if "decile" not in frame.columns:
+def _calibration(shipped: list[str], drawing: Drawing) -> list[Any]:
+    """Draw forecast against outcome of the model in use by tenth of the places."""
+    say = drawing.say
+    try:
+        table = drawing.reader.statistic("risk_calibration", category=drawing.category.code).table
+    except (AccessError, AnalysisError):
         return []
-    tenths = frame.filter(pl.col("decile").is_not_null()).sort("decile")
+    tenths = table.filter(pl.col("model") == (shipped[0] if shipped else table["model"][0])).sort("decile")
     if tenths.height == 0:
         return []
-    x, most = tenths["decile"].to_list(), max(*tenths["forecast"].to_list(), *tenths["observed"].to_list())
+    x, most = tenths["decile"].to_list(), max(*tenths["expected_n"].to_list(), *tenths["observed_n"].to_list())
     traces = [
         go.Bar(
-            x=x, y=tenths["observed"].to_list(), marker={"color": QUIET}, name=say("risk.observed"), hovertemplate="%{y:.2f}<extra></extra>"
+            x=x,
+            y=tenths["observed_n"].to_list(),
+            marker={"color": QUIET},
+            name=say("risk.observed"),
+            hovertemplate="%{y:.2f}<extra></extra>",
         ),
         go.Scatter(
             x=x,
-            y=tenths["forecast"].to_list(),
+            y=tenths["expected_n"].to_list(),
             mode="lines+markers",
             line={"color": ACCENT},
             name=say("risk.forecast"),

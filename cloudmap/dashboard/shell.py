@@ -47,6 +47,7 @@ def frame(children: Any = None) -> Any:
             dcc.Store(id="view"),
             dcc.Store(id="panel-view"),
             dcc.Store(id="sheet-view"),
+            dcc.Store(id="standing-view"),
             html.Div(children, id="shell"),
         ],
     )
@@ -91,9 +92,12 @@ def _map(view: View, reader: Reader, say: Words) -> list[Any]:
     )  # fmt: skip
     waiting: dict[str, Any] = {"data-waiting": say("panel.waiting")}
     panel = html.Div(id="panel", className="cm-panel-body", **waiting)
+    stands = html.Div(id="standing", className="cm-standing", **waiting)
     return [
         html.Div(id="map", className="cm-map"),
-        html.Aside([narrow, html.Div(back, className="cm-panel-back"), html.Div(tabs, className="cm-tabs"), panel], className="cm-panel"),
+        html.Aside(
+            [narrow, html.Div(back, className="cm-panel-back"), html.Div(tabs, className="cm-tabs"), stands, panel], className="cm-panel"
+        ),
     ]
 
 

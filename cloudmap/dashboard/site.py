@@ -142,7 +142,9 @@ def view_data(view: View, reader: Reader, search: str) -> dict[str, Any]:
     load = f"{reader.analysed_load}|{reader.base_map_version}"
     content = {name: sent[name] for name in ("page", "tab", "layer", "measure", "category", "period", "place", "within", "against", "lang")}
     sheet = {name: sent[name] for name in ("page", "lang", *SHEETS.get(view.page, ()))} | {"load": load}
+    stands = {name: sent[name] for name in ("page", "period", "within", "lang")} | {"load": load}
     return sent | {
+        "standing": stands,
         "shown": list(view.shown),
         "asked": search,
         "load": load,

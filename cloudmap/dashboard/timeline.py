@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from cloudmap.dashboard.ground import places_of
-from cloudmap.errors import AccessError, AnalysisError
-
 if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
 
 
 def weekly(reader: Reader, category: str, within: str) -> dict[str, Any]:
-    """Sum the matters of each week over the coarsest units, or tell those of one unit.
+    """List the matters of each week.
 
     Parameters
     ----------
@@ -26,21 +23,9 @@ def weekly(reader: Reader, category: str, within: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        weeks (first days) and n; a week in which a unit is masked has no number.
+        weeks (first days) and n; a masked week has no number.
     """
     layer, _, unit = within.partition("~")
-    units = [one.id for one in reader.layers() if one.kind == "unit"]
-    layer = layer or (units[0] if units else "")
-    places = [unit] if unit else sorted(places_of(reader, layer)) if layer else []
-    period = reader.default_period.id
-    parts = []
-    for place in places:
-        try:
-            parts.append(reader.place(layer, place, period, category).by_week.select("week_on", "n", "masked"))
-        except (AccessError, AnalysisError):
-            continue
-    if not parts:
-        return {"weeks": [], "n": []}
-    summed = pl.concat(parts).group_by("week_on").agg(pl.col("n").sum(), pl.col("masked").any()).sort("week_on")
-    shown = summed.with_columns(pl.when(~pl.col("masked")).then(pl.col("n")).alias("n"))
+    table = reader.weeks(category, layer_id=layer or None, place=unit or None).sort("week_on")
+    shown = table.with_columns(pl.when(~pl.col("masked")).then(pl.col("n")).alias("n"))
     return {"weeks": [str(day) for day in shown["week_on"].to_list()], "n": shown["n"].to_list()}

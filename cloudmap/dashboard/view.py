@@ -47,11 +47,14 @@ class PageSpec:
         Kinds of layers that its map may colour.
     tabs : tuple of str
         Parts of the panel beside the map, the usual one first.
+    layer : str
+        The layer that a bare address shows, where the city has it; the city's usual cells where not named.
     """
 
     measures: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ("unit", "cell")
     tabs: tuple[str, ...] = ()
+    layer: str = ""
 
 
 PAGES: Final[dict[str, PageSpec]] = {
@@ -60,7 +63,12 @@ PAGES: Final[dict[str, PageSpec]] = {
         ("hotspot", "emerging", "scan", "risk", "silent"), tabs=("places", "method", "clusters", "alarms", "near_repeat", "risk_card")
     ),
     "water": PageSpec((REACH,), kinds=("water",), tabs=("places", "bands", "method")),
-    "compare": PageSpec(("count", "ratio")),
+    "handling": PageSpec(
+        ("overdue", "workload", "staffing"),
+        tabs=("places", "rates", "funnel", "dwell", "burn_down", "meetings", "method"),
+        layer="unit_street",
+    ),
+    "compare": PageSpec(("count", "ratio"), tabs=("cards", "places"), layer="unit_street"),
     "quality": PageSpec(),
     "exports": PageSpec(),
     "help": PageSpec(),
@@ -171,7 +179,8 @@ def default_view(reader: Reader, page: str = next(iter(PAGES))) -> View:
     city, layers = reader.city.city, grounds(reader)
     kinds = PAGES[page].kinds
     coloured = [layer for layer in layers if layer.kind in kinds] or layers
-    layer = next((one for one in coloured if one.resolution == city.default_resolution), coloured[0])
+    usual = next((one for one in coloured if one.resolution == city.default_resolution), coloured[0])
+    layer = next((one for one in coloured if one.id == PAGES[page].layer), usual)
     shown = [one.id for one in reader.layers() if one.kind == "water"] + [one for one in (named_layer(reader),) if one] + [NAMES]
     measure = measures(page, reader)[0]
     tab = next(iter(PAGES[page].tabs), "")

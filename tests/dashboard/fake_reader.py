@@ -185,7 +185,7 @@ class FakeReader:
             table = table.with_columns(expected=pl.Series(expected)).with_columns(
                 value=pl.when(pl.col("expected") >= 1).then(pl.col("n") / pl.col("expected"))
             )
-        elif measure in ("emerging", "scan", "silent", "risk"):
+        elif measure in ("emerging", "scan", "silent", "risk", "overdue", "workload", "staffing"):
             table = getattr(self, f"_{measure}")(table)
         else:
             hot = table["n"] >= (table["n"].quantile(0.97) or 0)
@@ -252,6 +252,35 @@ class FakeReader:
             p_above_2=(ratio / 4).clip(0, 1), burden=pl.col("n") * 1.7, **{"class": named},
         )  # fmt: skip
 
+    def _overdue(self, table: pl.DataFrame) -> pl.DataFrame:
+        late = pl.col("n") // 5
+        return table.with_columns(value=late.cast(pl.Float64), overdue_n=late, yellow_n=pl.col("n") // 9, green_n=pl.col("n") // 3)
+
+    def _workload(self, table: pl.DataFrame) -> pl.DataFrame:
+        return table.with_columns(value=(pl.col("n") // 3).cast(pl.Float64), open_n=pl.col("n") // 3, overdue_n=pl.col("n") // 5)
+
+    def _staffing(self, table: pl.DataFrame) -> pl.DataFrame:
+        at = pl.int_range(table.height, eager=True)
+        named = pl.when(at % 50 == 7).then(pl.lit("no_staff")).otherwise(pl.lit("complete"))
+        return table.with_columns(n=pl.lit(2), value=pl.lit(0.0), staff_n=pl.lit(1), volunteers_n=pl.lit(1), **{"class": named})
+
+    @property
+    def cases(self) -> SimpleNamespace:
+        return SimpleNamespace(overdue_list=self._overdue_list)
+
+    def _overdue_list(self, layer_id: str, place: str, category: str = ALL, *, limit: int = 500) -> pl.DataFrame:
+        if self.audience.kind == "outside":
+            raise AccessError("rows of single cases never leave the administration")
+        due = [datetime(2018, 8, 1, 1, 5, tzinfo=UTC) + timedelta(hours=7 * k) for k in range(9)]
+        return pl.DataFrame(
+            {
+                "report_id": [f"app:{k}" for k in range(9)],
+                "category_code": ["DS02"] * 9,
+                "due_at": due,
+                "stage": ["dispatch", None, "handle"] * 3,
+            }
+        )
+
     def statistic(self, name: str, *, layer: str | None = None, category: str = ALL, period: str | None = None) -> Result:
         self.asked.append(("statistic", name, category))
         chosen = self._categories[category]
@@ -292,6 +321,11 @@ class FakeReader:
             0 if layer_id.startswith("cell") else 3,
             hotspot,
         )
+
+    def weeks(self, category: str = ALL, *, layer_id: str | None = None, place: str | None = None) -> pl.DataFrame:
+        weeks = [FIRST_WEEK + timedelta(weeks=k) for k in range((LAST_WEEK - FIRST_WEEK).days // 7 + 1)]
+        rows = [{"week_on": week, "n": 5 + hash_text(f"{place}{category}{week}") % 20, "masked": False} for week in weeks]
+        return pl.DataFrame(rows)
 
     def counts_of(self, place: str, code: str, period_id: str) -> int:
         return hash_text(f"{place}{code}{period_id}") % 23

@@ -38,13 +38,13 @@ def effort(reader: Any) -> Result:
                     "lag_p90_h": 60.0,
                 }
             )
-    return _result("effort", pl.DataFrame(rows), masked_weeks_n=2)
+    return _result("effort", pl.DataFrame(rows))
 
 
 def completeness(reader: Any) -> Result:
     rows = [
         {"source_id": source, "weeks_since": k, "arrived_share": 1 - 0.5 * 0.4**k, "reports_n": 900}
-        for source in ("app", "hotline")
+        for source in ("ALL", "app", "hotline")
         for k in range(13)
     ]
     return _result("completeness", pl.DataFrame(rows))
@@ -162,12 +162,12 @@ def water_bands(reader: Any, layer: str | None, category: str) -> Result:
             "area_m2": 1e6,
             "n": 60,
             "per_km2": 60 - near / 10,
-            "lower": 45 - near / 10,
-            "upper": 75 - near / 10,
+            "lower": 1.6 - near / 400,
+            "upper": 2.4 - near / 400,
             "ratio": 2 - near / 400,
         }
-        for kind in ("river", "all")
-        for near, far in pairwise(edges)
+        for kind in ("ALL", "river")
+        for near, far in pairwise([*edges, None])
     ]
     return _result("bands", pl.DataFrame(rows))
 
@@ -182,7 +182,172 @@ def risk_card(reader: Any, layer: str | None, category: str) -> Result:
     return _result("risk card", pl.DataFrame(rows, schema=columns, orient="row"))
 
 
-FAKE_WHOLE: dict[str, Make] = {"effort": effort, "completeness": completeness, "regimes": regimes}
+def risk_calibration(reader: Any, layer: str | None, category: str) -> Result:
+    rows = [{"model": "long_run", "decile": k, "expected_n": k / 4, "observed_n": k / 4 + 0.05, "ratio": 1.0} for k in range(1, 11)]
+    return _result("calibration", pl.DataFrame(rows))
+
+
+def handling_before(reader: Any, layer: str | None, category: str) -> Result:
+    rows = [
+        {
+            "indicator": name,
+            "cases_n": 900,
+            "numerator_n": 810 if shown else None,
+            "denominator_n": 900 if shown else None,
+            "value": 0.9 if shown else None,
+            "lower": 0.88 if shown else None,
+            "upper": 0.92 if shown else None,
+            "class": "regime_break" if against == "year_before" else "shown" if shown else "too_few_staff",
+            "value_before": 0.87 if shown else None,
+            "difference": 0.03 if shown else None,
+            "difference_lower": 0.01 if shown else None,
+            "difference_upper": 0.05 if shown else None,
+            "against": against,
+        }
+        for name, shown in (("closing", True), ("on_time", True), ("rework", False))
+        for against in ("before", "year_before")
+    ]
+    return _result("indicators", pl.DataFrame(rows))
+
+
+def funnel(reader: Any, layer: str | None, category: str) -> Result:
+    rows = [
+        {
+            "place": f"st{k:03d}",
+            "n": 100 + 90 * k,
+            "value": 0.55 if k == 4 else 0.9,
+            "lower_95": 0.84,
+            "upper_95": 0.95,
+            "lower_998": 0.8,
+            "upper_998": 0.98,
+            "z": 0.1,
+            "class": "below_998" if k == 4 else "within",
+        }
+        for k in range(9)
+    ]
+    return _result("funnel", pl.DataFrame(rows), "not_a_ranking")
+
+
+def dwell(reader: Any, layer: str | None, category: str) -> Result:
+    rows = [
+        {"stage": stage, "stays_n": 90, "going_on_n": 4, "value": 2.5, "lower": 1.9, "upper": None if at else 3.2, "class": "shown"}
+        for at, stage in enumerate(("collect", "dispatch"))
+    ]
+    return _result("stays", pl.DataFrame(rows), "dwell_censored")
+
+
+def burn_down(reader: Any) -> Result:
+    rows = [
+        {
+            "week_on": date(2018, 3, 5) + timedelta(weeks=k),
+            "done_n": 12 * k,
+            "left_n": 240 - 12 * k,
+            "left_share": 1 - k / 20,
+            "name": "专项整治",
+        }
+        for k in range(21)
+    ]
+    return _result("burn-down", pl.DataFrame(rows))
+
+
+def tiers(reader: Any, layer: str | None, category: str) -> Result:
+    rows = [{"place": f"st{k:03d}", "class": tier, "n": 9 + k} for k in range(9) for tier in ("microgrid", "hall", "street")]
+    return _result("tiers", pl.DataFrame(rows), "advice_not_decision")
+
+
+def changes(reader: Any, layer: str | None, category: str) -> Result:
+    rows = [
+        {
+            "scope": "city" if k == 0 else "unit",
+            "place": "ALL" if k == 0 else f"st{k:03d}",
+            "category_code": "DS",
+            "n": 40 + k,
+            "before_n": 20,
+            "expected": 20.0,
+            "reason": None,
+            "ratio": None if k == 3 else 2.0,
+            "lower": 1.4,
+            "upper": None if k == 3 else 2.9,
+            "p": 0.001,
+            "q": 0.004,
+            "class": "more" if k < 4 else "no_change",
+            "rank": k + 1 if k < 4 else None,
+        }
+        for k in range(9)
+    ]
+    return _result("changes", pl.DataFrame(rows, infer_schema_length=None), layer="unit_street")
+
+
+def situation(reader: Any) -> Result:
+    rows = []
+    for place in ("st000", "st001", "ALL"):
+        for name, unit in UNITS.items():
+            judged = name not in ("silence", "emerging_area")
+            rows.append(
+                {
+                    "place": place,
+                    "component": name,
+                    "n": 90,
+                    "denominator_n": 200,
+                    "value": 0.45,
+                    "lower": 0.4,
+                    "upper": 0.5,
+                    "expected": 95.0,
+                    "total": 300.0,
+                    "before_n": 88,
+                    "before": 0.44,
+                    "change": 0.01,
+                    "change_lower": -0.05,
+                    "change_upper": 0.07,
+                    "p": 0.5,
+                    "q": 0.6,
+                    "direction": "worse" if (name, place) == ("timeliness", "ALL") else "same" if judged else "not_enough_data",
+                    "apart": None,
+                    "reason": None if judged else "few",
+                    "unit": unit,
+                    "source_statistic": "x",
+                }
+            )
+    parameters = {
+        "layer": "unit_street",
+        "category": "ALL",
+        "period": "2018-W31--2018-W34",
+        "weeks": "2018-W31--2018-W34",
+        "weeks_n": 4,
+        "weeks_masked_n": 0,
+        "masked_from": None,
+        "against": "before",
+        "against_weeks": "2018-W27--2018-W30",
+        "comparable": True,
+        "reasons": [],
+        "banner": None,
+        "banner_numbers": {},
+        "threshold": 0.05,
+        "confidence": 0.95,
+        "recurrence_days": 90,
+        "water_m": 100,
+        "min_staff": 5,
+        "tests_n": 20,
+    }
+    return _result("situation", pl.DataFrame(rows, infer_schema_length=None), **parameters)
+
+
+UNITS = {
+    "volume": "ratio",
+    "severity": "per_matter",
+    "timeliness": "share",
+    "recurrence": "share",
+    "emerging_area": "share",
+    "silence": "share",
+    "water": "per_km",
+}
+FAKE_WHOLE: dict[str, Make] = {
+    "effort": effort,
+    "completeness": completeness,
+    "regimes": regimes,
+    "burn_down": burn_down,
+    "situation": situation,
+}
 FAKE_STATISTICS: dict[str, Make] = {
     "scan": scan,
     "power": power,
@@ -191,4 +356,11 @@ FAKE_STATISTICS: dict[str, Make] = {
     "near_water": near_water,
     "water_bands": water_bands,
     "risk_card": risk_card,
+    "risk_calibration": risk_calibration,
+    "handling_before": handling_before,
+    "funnel": funnel,
+    "dwell": dwell,
+    "tiers": tiers,
+    "changes": changes,
+    "changes_year": changes,
 }

@@ -102,3 +102,89 @@ def test_silence_is_told_of_all_categories(fake: FakeReader) -> None:
     view: View = checked({"page": "hotspots", "measure": "silent", "category": "FC02"}, fake)
     drawing = Drawing(fake, ground(fake, view.layer), {"measure": "silent", "category": "FC02", "period": view.period}, EN)
     assert drawing.title() == EN("maptitle.silent", category="All categories")
+
+
+def test_the_situation_tells_five_numbers_twelve_sentences_at_most_and_where_each_number_leads(fake: FakeReader) -> None:
+    from cloudmap.dashboard.standing import FIVE, standing
+
+    for lang in ("zh-Hans", "zh-Hant", "en"):
+        built = json.dumps(standing(checked({"lang": lang}, fake), fake, words(lang)), cls=PlotlyJSONEncoder, ensure_ascii=False)
+        assert all(words(lang)(f"component.{name}") in built for name in FIVE)
+        assert 1 <= built.count('"Li"') <= 12
+        assert built.count("data-ask") > len(FIVE)
+        assert words(lang)("direction.worse") in built
+
+
+def test_changes_beyond_chance_are_listed_by_rank_and_a_new_one_has_no_ratio(fake: FakeReader) -> None:
+    built = page(fake, page="compare", tab="cards", lang="en")
+    assert built.index("41 against 20 expected") < built.index("42 against 20 expected")
+    assert "43 new against none" in built
+    assert EN("change.counts", same=5, few=0, cut=0) in built
+
+
+def test_units_outside_the_funnel_are_named_and_not_ranked(fake: FakeReader) -> None:
+    built = page(fake, page="handling", tab="funnel", lang="en")
+    assert "Units are not ranked." in built
+    assert built.count('\\"place\\": \\"st') == 1
+
+
+def test_few_staff_hide_a_rate_and_a_regime_forbids_its_comparison(fake: FakeReader) -> None:
+    built = page(fake, page="handling", tab="rates", lang="en")
+    assert EN("rate.too_few_staff") in built
+    assert EN("rate.regime", against=EN("against.year")) in built
+
+
+def test_drilling_keeps_what_lies_inside(client: FlaskClient, fake: FakeReader) -> None:
+    values = get(client, layer="unit_grid", within="unit_street~st000")
+    drawn = codes(values)
+    assert (drawn > 0).sum() == 36
+    assert sum(int(row["places"]) for row in values["legend"]["rows"]) == 36
+    assert [crumb["within"] for crumb in values["crumbs"]] == ["unit_street~st000"]
+    assert client.get("/map/values", query_string={"within": "unit_street~x"}).status_code == 400
+
+
+@pytest.mark.parametrize("how", ["quantile", "jenks", "equal", "m~3~9"])
+def test_breaks_of_choice_class_every_place_and_say_how(client: FlaskClient, how: str) -> None:
+    values = get(client, breaks=how)
+    assert sum(int(row["places"].replace(",", "")) for row in values["legend"]["rows"]) == len(codes(values))
+    assert EN(f"breaks.{how.partition('~')[0]}.note") in values["legend"]["notes"]
+    if how.startswith("m"):
+        assert [row["label"] for row in values["legend"]["rows"]][1:] == ["1 – 3", "4 – 9", "≥ 10"]
+
+
+def test_two_periods_share_their_breaks(client: FlaskClient) -> None:
+    now = get(client, base="2018-W31--2018-W34")
+    before = get(client, period="2018-W27--2018-W30", base="2018-W31--2018-W34")
+    assert [row["label"] for row in now["legend"]["rows"]] == [row["label"] for row in before["legend"]["rows"]]
+
+
+def test_the_table_to_take_along_holds_the_map_and_is_recorded_first(fake: FakeReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cloudmap.dashboard import tables
+
+    lines: list[dict[str, Any]] = []
+    monkeypatch.setattr(tables, "record", lambda city, action, **details: lines.append({"action": action} | details))
+    asked = {"layer": "unit_street", "measure": "count", "category": "ALL", "period": fake.default_period.id, "within": "", "lang": "en"}
+    body = tables.table_file(fake, asked, EN)
+    rows = body.lstrip("\ufeff").split("\r\n")
+    assert len(rows) == 2 + 9 + 1
+    truth = dict(fake.counts("unit_street", "ALL", fake.default_period.id).iter_rows())
+    assert all(row.split(",")[0] in truth and str(truth[row.split(",")[0]]) in row for row in rows[2:-1])
+    assert lines == [{"action": "export", "what": "table", "rows": 9, "audience": "internal", "restricted": False, **asked}]
+
+
+def test_a_place_that_looks_like_a_formula_is_text() -> None:
+    from cloudmap.dashboard.tables import _text
+
+    assert _text("=1+1") == "'=1+1"
+    assert _text(" @x") == "' @x"
+    assert _text("路桥") == "路桥"
+
+
+def test_the_time_bar_and_single_reports_follow_the_audience(client: FlaskClient, fake: FakeReader) -> None:
+    weeks = client.get("/map/weeks", query_string={"category": "ALL", "within": ""}).get_json()
+    assert len(weeks["weeks"]) == len(weeks["n"]) == 64
+    shown = get(client, "/map/points", within="unit_street~st000")
+    assert len(shown["xy"]) == 2 * len(shown["names"]) == 80
+    outside = make_app(FakeReader(kind="outside")).server.test_client()
+    hidden = get(outside, "/map/points")
+    assert (hidden["xy"], hidden["message"]) == ([], EN("points.refused"))

@@ -16,7 +16,7 @@ def test_everything_the_page_asks_for_is_visited(fake: FakeReader, fake_port: in
     for layer in fake.layers():
         assert any(path.startswith(f"/map/geometry/{layer.id}/") for path in visited)
         drawn = [path for path in visited if path.startswith("/map/values") and f"layer={layer.id}&" in path]
-        assert len(drawn) == (7 if layer.id == "cell_9" else 3 if layer.kind in ("unit", "cell") else 0)
+        assert len(drawn) == {"cell_9": 7, "unit_street": 6}.get(layer.id, 3 if layer.kind in ("unit", "cell") else 0)
 
 
 def test_a_missing_resource_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ const USUAL = { within: "", opacity: "90", breaks: "", against: "before", wall: 
 let current = null;
 let lastPanel = "";
 let lastSheet = "";
+let lastStanding = "";
 let seen = null;
 
 const { dash_clientside: dash = {} } = window;
@@ -179,6 +180,11 @@ dash.cloudmap = {
     if (map && map.view?.key !== view.map.key) {
       const same = map.view?.layer === view.layer;
       map.show(view.map).then(() => view.place && !same && map.reveal(view.place));
+    }
+    const standing = JSON.stringify(view.standing);
+    if (view.page === "cloud" && (standing !== lastStanding || !document.getElementById("standing")?.childElementCount)) {
+      lastStanding = standing;
+      set("standing-view", { data: view.standing });
     }
     const panel = JSON.stringify(view.panel);
     if (panel === lastPanel && document.getElementById("panel")?.childElementCount) return unchanged();

@@ -5,12 +5,13 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Final
 
-from cloudmap.dashboard.pages import cloud, compare, exports, help, hotspots, quality, water
+from cloudmap.dashboard.pages import cloud, compare, exports, handling, help, hotspots, quality, water
 
 PAGES: Final[dict[str, ModuleType]] = {
     "cloud": cloud,
     "hotspots": hotspots,
     "water": water,
+    "handling": handling,
     "compare": compare,
     "quality": quality,
     "exports": exports,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dash import html
 
+from cloudmap.dashboard.change_cards import cards
 from cloudmap.dashboard.comparing import differences, earlier_period, regime_between
 from cloudmap.dashboard.drawing import Drawing, period_words
 from cloudmap.dashboard.grids import column, grid
@@ -27,6 +28,8 @@ def content(view: View, reader: Reader, say: Words) -> Any:
     """Build the panel: the two totals, what forbids the comparison, and the places by how much they changed."""
     if view.place:
         return place(view, reader, say)
+    if view.tab == "cards":
+        return cards(view, reader, say)
     earlier = earlier_period(reader, view.period, view.against)
     head: list[Any] = [html.H2(say("nav.compare"))]
     if earlier is None:

@@ -76,9 +76,9 @@ def _bands(view: View, reader: Reader, say: Words, *, scored: bool) -> list[Any]
 
 def _band_chart(rows: list[dict[str, Any]], say: Words) -> Any:
     x = [_band(row, say) for row in rows]
-    y = [row["per_km2"] for row in rows]
-    above = [_less(row["upper"], row["per_km2"]) for row in rows]
-    below = [_less(row["per_km2"], row["lower"]) for row in rows]
+    y = [row["ratio"] for row in rows]
+    above = [_less(row["upper"], row["ratio"]) for row in rows]
+    below = [_less(row["ratio"], row["lower"]) for row in rows]
     bars = go.Bar(
         x=x, y=y, marker={"color": SERIES[0]}, error_y={"type": "data", "array": above, "arrayminus": below, "thickness": 1.4},
         hovertemplate="%{x}<br>%{y:.2f}<extra></extra>",
@@ -89,18 +89,20 @@ def _band_chart(rows: list[dict[str, Any]], say: Words) -> Any:
 def _band_table(rows: list[dict[str, Any]], say: Words) -> Any:
     head = [say("water.band"), say("col.n"), say("water.per_km2"), say("col.ratio")]
     cells = [
-        [_band(row, say), say("legend.masked") if row.get("masked") else number(row["n"]), _span(row, "per_km2"), _ratio(row)]
+        [_band(row, say), say("legend.masked") if row.get("masked") else number(row["n"]), _plain(row["per_km2"]), _span(row, "ratio")]
         for row in rows
     ]
     return table(head, cells)
 
 
 def _band(row: dict[str, Any], say: Words) -> str:
+    if row["band_to_m"] is None:
+        return say("water.beyond", first=f"{row['band_from_m']:g}")
     return say("water.m", first=f"{row['band_from_m']:g}", last=f"{row['band_to_m']:g}")
 
 
-def _ratio(row: dict[str, Any]) -> str:
-    return "—" if row["ratio"] is None else f"{row['ratio']:.2f}"
+def _plain(value: float | None) -> str:
+    return "—" if value is None else f"{value:.2f}"
 
 
 def _span(row: dict[str, Any], name: str) -> str:
@@ -117,4 +119,4 @@ def _less(high: float | None, low: float | None) -> float:
 
 def _kind(kind: str, reader: Reader, say: Words) -> str:
     layer = next((one for one in reader.layers() if one.id == f"water_{kind}"), None)
-    return say.name(layer) if layer else (say(f"water.kind.{kind}") if say.has(f"water.kind.{kind}") else kind)
+    return say.name(layer) if layer else say("water.kind.all")
