@@ -234,6 +234,31 @@ class Reader(Rows):
             hotspot=self._verdict(layer, place, period_id, category),
         )
 
+    def weeks(self, category: str = ALL, *, layer_id: str | None = None, place: str | None = None) -> pl.DataFrame:
+        """Count the matters of each week that have a point, in the city or in one place: week_on, n, masked.
+
+        Parameters
+        ----------
+        category : str
+            ALL, a group or a category.
+        layer_id, place : str, optional
+            Both for one unit or cell; the whole city where not given.
+
+        Raises
+        ------
+        AnalysisError
+            Unknown category, layer or place.
+        """
+        if layer_id is None:
+            cube = self.part("cube_class").filter(pl.col("place") == "located")
+        else:
+            layer = self.layer(layer_id)
+            if layer.kind not in ("unit", "cell") or place not in set(self._places(layer_id)):
+                raise AnalysisError(f"place {place!r} is not in layer {layer_id!r}")
+            cube = self.part(f"cube_{place_column(layer)}").filter(pl.col("place") == place)
+        weeks = total_by_week(cube, categories=self.codes(category, "count")).select("week_on", n="matters_n")
+        return self._disclosed(self._every_week(weeks), category=category).select("week_on", "n", "masked")
+
     def unplaced(self, category: str, period_id: str) -> dict[str, int | None]:
         """Count matters by ledger class (None: masked), so that totals of the map close with those that have no usable point."""
         totals = total_by_place(self.part("cube_class"), period=self.period(period_id), categories=self.codes(category, "count"))

@@ -29,6 +29,9 @@ ROUTES: Final[Mapping[str, Need]] = {
     "map_geometry": "see",
     "map_values": "see",
     "map_numbers": "see",
+    "map_weeks": "see",
+    "map_points": "rows",
+    "map_table": "take",
     "signin.enter": "anyone",
     "signin.style": "anyone",
     "signin.icon": "anyone",
@@ -44,6 +47,7 @@ ROUTES: Final[Mapping[str, Need]] = {
 CALLBACKS: Final[Mapping[str, Need]] = {
     "..view.data...shell.children..": "see",
     "panel.children": "see",
+    "standing.children": "see",
     "..sheet.children...sheet-done.data..": "see",
     "url.search": "nobody",
     "panel-view.data": "nobody",
@@ -53,6 +57,7 @@ CALLBACKS: Final[Mapping[str, Need]] = {
     "appshell.navbar": "nobody",
     "sheet.aria-busy": "nobody",
     "picked.data": "nobody",
+    "asked.data": "nobody",
 }
 """Output (without what Dash adds behind @) to what it asks for; what runs in the browser asks the server for nothing."""
 
