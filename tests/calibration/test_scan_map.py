@@ -23,7 +23,7 @@ def p_values(runs, seed, size, *, exposed, model, mean=0.5):
 @pytest.mark.parametrize("exposed", [True, False], ids=["exposure", "history"])
 @pytest.mark.parametrize(("model", "size"), [("poisson", None), ("negative_binomial", 0.5)])
 def test_p_is_uniform_under_the_null_hypothesis(model, size, exposed):
-    runs = 120
+    runs = 100
     p = p_values(runs, 31, size, exposed=exposed, model=model)
     counts = np.bincount(np.minimum((p * 40 - 1).round().astype(int) // 8, 4), minlength=5)
     assert stats.chisquare(counts).pvalue > 0.001
@@ -32,10 +32,10 @@ def test_p_is_uniform_under_the_null_hypothesis(model, size, exposed):
 
 @pytest.mark.parametrize("exposed", [True, False], ids=["exposure", "history"])
 def test_noise_above_poisson_deceives_the_poisson_scan_and_the_default_holds(exposed):
-    deceived = p_values(40, 32, 0.5, exposed=exposed, model="poisson")
+    deceived = p_values(25, 32, 0.5, exposed=exposed, model="poisson")
     assert (deceived <= 0.05).mean() > 0.3
-    held = p_values(60, 33, 0.5, exposed=exposed, model="auto")
-    assert may_be(0.05, int((held <= 0.05).sum()), 60)
+    held = p_values(40, 33, 0.5, exposed=exposed, model="auto")
+    assert may_be(0.05, int((held <= 0.05).sum()), 40)
 
 
 @pytest.mark.parametrize(("size", "exposed"), [(None, True), (None, False), (0.5, True), (0.5, False)])
