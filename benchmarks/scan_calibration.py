@@ -1,6 +1,6 @@
 """How often the scan of a panel errs, and what it finds: the long form of tests/calibration/test_scan_map.py.
 
-python -m benchmarks.scan_calibration [RUNS=400]
+python -m benchmarks.scan_calibration [RUNS=400] [errors | foreign | power ...]
 
 Prints Markdown tables (kept in benchmarks/statistics.md). Every run is seeded by its number, so that the figures can be had again.
 """
@@ -87,6 +87,6 @@ def power(runs):
 if __name__ == "__main__":
     RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 400
     print(f"{3 * RINGS * (RINGS + 1) + 1} cells x {WEEKS} weeks, prospective, {SETTINGS}")
-    errors(RUNS)
-    foreign(RUNS)
-    power(RUNS // 2)
+    for part, share_of_runs in ((errors, 1), (foreign, 2), (power, 4)):
+        if not sys.argv[2:] or part.__name__ in sys.argv[2:]:
+            part(RUNS // share_of_runs)
