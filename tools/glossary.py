@@ -1,4 +1,4 @@
-"""Write GLOSSARY.md: the terms, and the data dictionary as `cloudmap.schema` declares it.
+"""Write GLOSSARY.md: the terms, the statistics, the settings, and the data dictionary as `cloudmap.schema` declares it.
 
 ``python tools/glossary.py`` writes the file; with ``--check`` it only says, by its exit code, whether the file is up to date.
 """
@@ -17,10 +17,12 @@ from cloudmap.publish.tables import PLACES
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "GLOSSARY.md"
 TERMS = Path(__file__).with_name("terms.csv")
+TABLES = {name: Path(__file__).with_name(f"{name}.csv") for name in ("statistics", "results", "settings")}
+"""Tables that are written by hand, with | between fields; `tests/test_documentation.py` holds them to the code."""
 
 HEAD = """# Glossary 术语与数据字典
 
-Written by `python tools/glossary.py` from `tools/terms.csv` and `cloudmap/schema.py`; edit those, not this file.
+Written by `python tools/glossary.py` from the tables in `tools/` and from `cloudmap/schema.py`; edit those, not this file.
 
 ## Terms 术语
 
@@ -50,7 +52,8 @@ def glossary() -> str:
     """Return the whole file."""
     with TERMS.open(encoding="utf-8", newline="") as file:
         header, *terms = csv.reader(file)
-    parts = [HEAD, _rows(header, sorted(terms, key=lambda term: term[0].casefold())), "\n## Data dictionary 数据字典\n"]
+    parts = [HEAD, _rows(header, sorted(terms, key=lambda term: term[0].casefold()))]
+    parts.append("\n## Data dictionary 数据字典\n")
     parts.append(
         "Suffixes: `_m` metres, `_m2` square metres, `_deg` degrees, `_h` hours, `_wh` working hours, `_n` a count, `_share` 0 to 1,"
         " `_at` a UTC instant, `_on` a local date, `_code` text.\n"
@@ -76,7 +79,29 @@ def glossary() -> str:
     )
     for title, values, names in listed:
         parts.append(f"\n- {title}: " + ", ".join(f"`{value}` {names[value]}" for value in values) + "\n")
-    return "".join(parts)
+    return "".join([*parts, _statistics(), _settings()])
+
+
+def _statistics() -> str:
+    """Tell each measure and statistic, and each column that their tables have."""
+    header, *rows = _read("statistics")
+    named = [[f"`{name}`", *told] for name, *told in rows]
+    columns_header, *columns = _read("results")
+    listed = [[f"`{name}`", *told] for name, *told in sorted(columns)]
+    lead = "\n## Measures and statistics 量与统计\n\nAsked by `cloudmap show CITY NAME`, `cm.statistic(city, NAME)` and the page.\n\n"
+    title = "\n### Columns of their tables 统计表的列\n\nA name means the same wherever it stands.\n\n"
+    return lead + _rows(header, named) + title + _rows(columns_header, listed)
+
+
+def _settings() -> str:
+    header, *rows = _read("settings")
+    lead = "\n## Settings of city.toml 城市文件的设置\n\n`CLOUDMAP_STORE` and `CLOUDMAP_<SECTION>__<KEY>` override them.\n\n"
+    return lead + _rows(header, [[f"`{name}`", *told] for name, *told in rows])
+
+
+def _read(name: str) -> list[list[str]]:
+    with TABLES[name].open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file, delimiter="|"))
 
 
 def _type_name(dtype: pl.DataType | type[pl.DataType]) -> str:
