@@ -104,6 +104,8 @@ def what_changed(
     The city's card compares its total with its own earlier total x the season's factor, which needs a year of history in the regime
     (caveat no_season without); its noise is that of spans of its own past about the season.
 
+    A group's past begins with its first matter in the city: before that the category was not in use, which is no calm.
+
     References
     ----------
     Przyborowski and Wilenski (1940), doi:10.2307/2332612; Benjamini and Hochberg (1995), doi:10.1111/j.2517-6161.1995.tb02031.x.
@@ -113,7 +115,7 @@ def what_changed(
         raise AnalysisError(f"against = {against!r} is unknown; use 'before', 'year_before' or 'expected'")
     weeks, reason = _weeks(first, period, against)
     season_known = weeks.past.size >= YEAR
-    groups = [_group(one, weeks, reason) for one in panels]
+    groups = [_group(one, weeks, against, reason) for one in panels]
     table = _table(first, panels, groups, reason)
     table = _judged(table, np.concatenate([one.firm for one in groups]), np.concatenate([one.odds for one in groups]), threshold)
     table = _with_rank(table, threshold, ranked_n)
@@ -179,9 +181,10 @@ def _too_short(panel: Panel) -> str:
     return "regime" if panel.regime_from > 0 else "no_history"
 
 
-def _group(panel: Panel, weeks: Weeks, reason: str | None) -> _Cards:
+def _group(panel: Panel, weeks: Weeks, against: Against, reason: str | None) -> _Cards:
     """Count one group's cards and work out what each is held against."""
     counts = panel.counts.astype(np.float64)
+    weeks = _since_first(counts.sum(axis=0), weeks, against)
     n, before = counts[:, weeks.now].sum(axis=1), counts[:, weeks.then].sum(axis=1)
     unjudged = _Cards(np.append(n, n.sum()), np.append(before, before.sum()), np.ones(len(n) + 1), np.full(len(n) + 1, np.inf))
     if reason is not None:
@@ -194,6 +197,15 @@ def _group(panel: Panel, weeks: Weeks, reason: str | None) -> _Cards:
     city_odds, city_firm = _city(fit_season(past.sum(axis=0), weeks.past, yearly=weeks.past.size >= YEAR), weeks, total.sum(), length)
     odds, firm = _places(n, total, loose, float(np.average(noise.phi, weights=total + 1e-9)), city_odds)
     return unjudged._replace(odds=np.append(odds, city_odds), firm=np.append(firm, city_firm))
+
+
+def _since_first(city: Floats, weeks: Weeks, against: Against) -> Weeks:
+    """Let the past begin with the group's first matter in the city: before that the category was not in use, which is no calm."""
+    some = np.flatnonzero(city[weeks.past])
+    if not some.size or weeks.past.size - some[0] < SPANS_LEAST:
+        return weeks
+    past = weeks.past[some[0] :]
+    return Weeks(weeks.now, weeks.then[weeks.then >= past[0]] if against == "expected" else weeks.then, past)
 
 
 def _city(season: Season, weeks: Weeks, total: float, length: int) -> tuple[float, float]:

@@ -145,6 +145,16 @@ def test_the_wave_of_a_year_is_fitted_and_left_out_where_there_is_no_year():
     assert level.ratio(np.arange(4), np.arange(4, 12)) == (0.5, 0.0)
 
 
+def test_the_end_of_a_category_that_came_into_use_in_mid_history_is_seen():
+    """As the campaign against small vehicles: none for forty weeks, thirty a week, and none again."""
+    counts = _quiet(17, mean=3.0)
+    counts[:, :40], counts[:, -4:] = 0, 0
+    result = what_changed([panel_of(counts)], period=_period(82, 4), against="expected")
+    card = _card(result, CITY)
+    assert card["class"] == "less"
+    assert card["expected"] == pytest.approx(4 * counts[:, 40:82].sum() / 42)
+
+
 def test_short_list_goes_by_evidence_then_size_and_is_numbered():
     counts = _quiet(15)
     counts[1, -4:], counts[4, -4:], counts[6, -4:] = 60, 90, 45

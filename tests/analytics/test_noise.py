@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cloudmap.analytics.conditional import share_interval, tails
-from cloudmap.analytics.noise import fit_noise
+from cloudmap.analytics.noise import Noise, fit_noise
 from cloudmap.errors import AnalysisError
 
 
@@ -64,3 +64,11 @@ def test_one_place_alone_and_no_report_at_all():
     assert fit_noise(np.zeros((3, 9))).phi.tolist() == [1, 1, 1]
     with pytest.raises(AnalysisError, match="at least four spans"):
         fit_noise(np.ones((3, 3)))
+
+
+def test_a_total_made_by_one_clump_stays_loose():
+    """Of a negative binomial the share's concentration depends on the spans, not on how many reports there happen to be."""
+    noise = Noise(np.array([1.2, 1.2]), 1.0, 2.0)
+    assert noise.looseness([4, 400], 10).tolist() == pytest.approx([0.2, 0.2])
+    assert noise._replace(phi=np.array([9.0, 1.2])).looseness([4, 400], 10).tolist() == pytest.approx([2.0, 0.2])
+    assert Noise(np.ones(1), 1.0, 0.0).looseness([0], 10).tolist() == [0.0]
