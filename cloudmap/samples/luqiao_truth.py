@@ -155,7 +155,7 @@ def _launch(facts: pl.DataFrame) -> dict[str, Any]:
 
 
 def _silent(drawn: Drawn, facts: pl.DataFrame, places: Places) -> dict[str, Any]:
-    inside = facts.filter(pl.col("microgrid").is_in(drawn.silent), pl.col("dirt") != "office")
+    inside = facts.filter(pl.col("microgrid").is_in(drawn.silent), pl.col("dirt").ne_missing("office"))
     since = plan.day_of(plan.SILENT_FROM) * DAY_S
     return {
         "from": plan.SILENT_FROM.isoformat(),
