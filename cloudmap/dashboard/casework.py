@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import plotly.graph_objects as go
@@ -21,58 +22,42 @@ if TYPE_CHECKING:
     from cloudmap.dashboard.drawing import Drawing
     from cloudmap.dashboard.view import View
 
-LIGHTS: Final = {"overdue_n": "#c62828", "yellow_n": "#e0a100", "green_n": "#1c7c54"}
+LISTED: Final = 200
+"""Overdue cases that the list of a place shows."""
 _TIERS: Final = ("microgrid", "hall", "street")
-
-
-def lights(drawing: Drawing) -> list[Any]:
-    """Count the open cases of the city by light; nothing where the map has no such counts."""
-    result, _ = drawing.result()
-    if result is None or "green_n" not in result.table.columns:
-        return []
-    say, shown = drawing.say, drawing.within_unit(result.table)
-    cards = [
-        html.Div(
-            [html.Dt([html.I(className="cm-light", style={"background": colour}), say(f"light.{name}")]), html.Dd(_total(shown, name))]
-        )
-        for name, colour in LIGHTS.items()
-    ]
-    return [html.Dl(cards, className="cm-closing cm-lights", id="lights")]
-
-
-def _total(shown: pl.DataFrame, name: str) -> str:
-    return number(int(shown[name].sum() or 0))
 
 
 def overdue_list(view: View, drawing: Drawing) -> list[Any]:
     """List the overdue cases of a place, the longest overdue first, for who may see them."""
     say, reader = drawing.say, drawing.reader
+    head = html.H3(say("stat.overdue"))
     try:
-        rows = reader.cases.overdue_list(view.layer, view.place, view.category, limit=200)
+        rows = reader.cases.overdue_list(view.layer, view.place, view.category, limit=LISTED)
     except (AccessError, AnalysisError):
-        return [html.P(say("points.refused"), className="cm-note")]
-    head = html.H3([say("stat.overdue"), html.Small(say("panel.reports.n", n=rows.height))])
+        return [head, html.P(say("points.refused"), className="cm-note")]
     if rows.height == 0:
         return [head, html.P(say("stat.overdue.none"), className="cm-note")]
     names = {one.code: say.name(one) for one in reader.categories()}
-    zone = reader.city.city.timezone
-    due = rows["due_at"].dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M").to_list()
+    due = rows["due_at"].dt.convert_time_zone(reader.city.city.timezone).dt.strftime("%Y-%m-%d %H:%M").to_list()
     listed = [
         {
             "category": names.get(row["category_code"], row["category_code"]),
             "due": at,
+            "late": (reader.now - row["due_at"]).days,
             "stage": _stage(row["stage"], say),
             "id": row["report_id"],
         }
         for row, at in zip(rows.to_dicts(), due, strict=True)
     ]
     columns = [
-        column("category", say("col.category"), width=130, tooltipField="category"),
-        column("due", say("col.due"), width=140),
-        column("stage", say("col.stage"), width=100),
-        column("id", say("col.report"), flex=1, minWidth=120, tooltipField="id"),
+        column("category", say("col.category"), flex=1, minWidth=110, tooltipField="category"),
+        column("due", say("col.due"), width=136),
+        column("late", say("col.late"), width=84, type="rightAligned"),
+        *([column("stage", say("col.stage"), width=90)] if rows["stage"].is_in(STAGES).any() else []),
+        column("id", say("col.report"), flex=1, minWidth=110, tooltipField="id"),
     ]
-    return [head, html.Div(grid("overdue-grid", columns, listed, say), className="cm-overdue")]
+    shown = say("overdue.longest" if rows.height == LISTED else "overdue.all", n=rows.height)
+    return [html.H3([say("stat.overdue"), html.Small(shown)]), html.Div(grid("overdue-grid", columns, listed, say), className="cm-overdue")]
 
 
 def rates(result: Result, drawing: Drawing) -> list[Any]:
@@ -117,6 +102,11 @@ def funnel(result: Result, drawing: Drawing) -> list[Any]:
     """Draw each unit's on-time rate by its number of cases, within the control limits of chance."""
     say = drawing.say
     shown = result.table.drop_nulls("value").sort("n")
+    counts = {name: int((result.table["class"] == name).sum()) for name in ("too_few_staff", "not_enough_data")}
+    least = drawing.reader.city.privacy.min_staff
+    untold = [html.P(say(f"funnel.{name}", n=n, k=least), className="cm-note") for name, n in counts.items() if n]
+    if shown.height == 0:
+        return untold
     layer = _layer_of(result, drawing)
     names = names_of(drawing.reader, layer) if layer else {}
     label = [say.spell(str(names.get(place) or place)) for place in shown["place"].to_list()]
@@ -146,11 +136,16 @@ def funnel(result: Result, drawing: Drawing) -> list[Any]:
     }
     outside = [
         html.Li(asking(name, layer=layer, place=place, tab="places") if layer else name)
-        for name, place, far in zip(label, shown["place"].to_list(), apart, strict=True)
+        for place, name, far in sorted(zip(shown["place"].to_list(), label, apart, strict=True))
         if far
     ]
     told = html.Ul(outside, className="cm-list") if outside else html.P(say("funnel.none"), className="cm-note")
-    return [chart([*lines, dots], alt=say("funnel.alt"), height=300, axes=axes), html.P(say("funnel.outside"), className="cm-prose"), told]
+    return [
+        chart([*lines, dots], alt=say("funnel.alt"), height=300, axes=axes),
+        html.P(say("funnel.outside"), className="cm-prose"),
+        told,
+        *untold,
+    ]
 
 
 def _layer_of(result: Result, drawing: Drawing) -> str:
@@ -168,7 +163,38 @@ def dwell(result: Result, drawing: Drawing) -> list[Any]:
         span = "—" if row["lower"] is None else f"{row['lower']:.1f} – {'…' if row['upper'] is None else format(row['upper'], '.1f')}"
         median = "—" if row["value"] is None else f"{row['value']:.1f}"
         rows.append([_stage(row["stage"], say), median, span, number(row["stays_n"]), number(row["going_on_n"])])
-    return [table(head, rows, identity="dwell-table")]
+    return [*_stays(result, say), table(head, rows, identity="dwell-table")]
+
+
+def _stays(result: Result, say: Words) -> list[Any]:
+    """Draw the medians with their intervals, the stages in their order from the top."""
+    shown = result.table.drop_nulls("value")
+    if shown.height == 0:
+        return []
+    middle = shown["value"].to_list()
+    upper = [mid if high is None else high for mid, high in zip(middle, shown["upper"].to_list(), strict=True)]
+    lower = [mid if low is None else low for mid, low in zip(middle, shown["lower"].to_list(), strict=True)]
+    bars = go.Scatter(
+        x=middle,
+        y=[_stage(one, say) for one in shown["stage"].to_list()],
+        mode="markers",
+        marker={"size": 9, "color": ACCENT},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [high - mid for high, mid in zip(upper, middle, strict=True)],
+            "arrayminus": [mid - low for low, mid in zip(lower, middle, strict=True)],
+            "color": QUIET,
+            "thickness": 1.6,
+        },
+        hovertemplate="%{y}: %{x:.1f}<extra></extra>",
+    )
+    axes = {
+        "xaxis": {"title": {"text": say("dwell.median")}, "rangemode": "tozero", "tickformat": ",d", "showgrid": True},
+        "yaxis": {"autorange": "reversed", "automargin": True, "nticks": 12, "tickformat": ""},
+        "margin": {"l": 72, "r": 8, "t": 8, "b": 40},
+    }
+    return [chart([bars], alt=say("dwell.alt"), height=64 + 28 * shown.height, axes=axes)]
 
 
 def _stage(stage: str | None, say: Words) -> str:
@@ -189,10 +215,14 @@ def burn_down(result: Result, drawing: Drawing) -> list[Any]:
             fill="tozeroy",
             hovertemplate="%{x|%Y-%m-%d}<br>%{y:,d}<extra></extra>",
         )
-        last = rows.row(-1, named=True)
-        told = say("burn.left", left=int(last["left_n"]), total=int(last["left_n"] + rows["done_n"][-1]))
+        first, last = rows.row(0, named=True), rows.row(-1, named=True)
+        told = say("burn.left", left=int(last["left_n"]), total=int(first["left_n"] + first["done_n"]))
+        known = result.parameters.get(name)
+        zero_on = known.get("zero_on") if isinstance(known, Mapping) else None
+        done = [html.P(say("burn.zero", day=str(zero_on)), className="cm-verdict")] if zero_on else []
         parts += [
             html.H3([say.spell(name), html.Small(told)]),
+            *done,
             chart([line], alt=say("burn.alt", name=say.spell(name)), height=200, axes={"xaxis": {"tickformat": "%Y-%m"}}),
         ]
     return parts

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MOST = 12
 """Cards that the list shows."""
+FIRST = 3
+"""Cards that stand beside the map of the first page."""
 
 
 def cards(view: View, reader: Reader, say: Words) -> list[Any]:
@@ -27,11 +29,8 @@ def cards(view: View, reader: Reader, say: Words) -> list[Any]:
     layer = view.layer if view.layer.startswith("unit_") else None
 
     def show(result: Result) -> list[Any]:
-        chosen = result.table.filter(pl.col("rank").is_not_null()).sort("rank").head(MOST)
-        counts = dict(result.table.group_by("class").len().iter_rows())
-        told = say(
-            "change.counts", same=counts.get("no_change", 0), few=counts.get("not_enough_data", 0), cut=counts.get("not_comparable", 0)
-        )
+        chosen = _chosen(result).head(MOST)
+        told = _counted(result, say)
         listed = [html.Li(_card(row, result, reader, say)) for row in chosen.to_dicts()]
         body = (
             html.Ol(listed, className="cm-cards", id="change-cards")
@@ -45,6 +44,32 @@ def cards(view: View, reader: Reader, say: Words) -> list[Any]:
 
     head = [html.H2(say("stat.cards")), html.P(say("stat.cards.intro"), className="cm-prose")]
     return [*head, *stated(ask, show, True, say)]
+
+
+def leading(view: View, reader: Reader, say: Words) -> list[Any]:
+    """Build the first lines of the list, the city's own first, for the page that says how the city stands."""
+
+    def show(result: Result) -> list[Any]:
+        chosen = _chosen(result)
+        lines = [html.P(_card(row, result, reader, say), className="cm-card") for row in chosen.head(FIRST).to_dicts()]
+        none = [] if lines else [html.P(say("change.none"), className="cm-card")]
+        more = [asking(say("change.more_of", n=chosen.height), page="compare", tab="cards")] if chosen.height > FIRST else []
+        return [*_banner(result, say), *lines, *none, *more, html.P(_counted(result, say), className="cm-note")]
+
+    def ask() -> Result:
+        return reader.statistic("changes", period=view.period)
+
+    return [html.Div([html.H3(say("stat.cards")), *stated(ask, show, True, say)], id="changes-leading")]
+
+
+def _chosen(result: Result) -> pl.DataFrame:
+    """Keep the short list in its order, the city's own course before its units."""
+    return result.table.filter(pl.col("rank").is_not_null()).sort(pl.col("scope") != "city", "rank")
+
+
+def _counted(result: Result, say: Words) -> str:
+    counts = dict(result.table.group_by("class").len().iter_rows())
+    return say("change.counts", same=counts.get("no_change", 0), few=counts.get("not_enough_data", 0), cut=counts.get("not_comparable", 0))
 
 
 def _banner(result: Result, say: Words) -> list[Any]:
@@ -68,9 +93,13 @@ def _card(row: dict[str, Any], result: Result, reader: Reader, say: Words) -> li
         text = say("change.new", n=int(row["n"]))
     else:
         span = f"{row['lower']:.2f}–{'…' if row['upper'] is None else format(row['upper'], '.2f')}"
-        text = say(f"change.{row['class']}", n=int(row["n"]), expected=f"{row['expected']:.0f}", ratio=f"{row['ratio']:.2f}", span=span)
+        text = say(f"change.{row['class']}", n=int(row["n"]), expected=_expected(row["expected"]), ratio=f"{row['ratio']:.2f}", span=span)
     return [
         html.Strong(asking(say("change.where", place=name, group=group), **fields)),
         html.Span(text),
         html.Small(say("card.q", q=f"{row['q']:.2g}")),
     ]
+
+
+def _expected(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 or value.is_integer() else f"{value:.1f}"

@@ -53,4 +53,5 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]], *, caption: str = 
     first = html.Tr([html.Th(one, scope="col", className="n" if at >= numbers_from else "") for at, one in enumerate(head)])
     parts = [*([html.Caption(caption)] if caption else []), html.Thead(first), html.Tbody(cells)]
     named: dict[str, Any] = {"id": identity} if identity else {}
-    return html.Div(html.Table(parts, className="cm-table cm-small", **named), className="cm-scroll")
+    spoken: dict[str, Any] = {"aria-label": caption or ", ".join(str(one) for one in head)}
+    return html.Div(html.Table(parts, className="cm-table cm-small", **named), className="cm-scroll", tabIndex="0", role="region", **spoken)

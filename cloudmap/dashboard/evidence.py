@@ -25,7 +25,7 @@ def evidence(drawing: Drawing) -> list[Any]:
     """
     say = drawing.say
     result, reason = drawing.result()
-    parts = [html.H3(say(f"measure.{drawing.measure}")), html.P(say(f"method.{drawing.measure}"), className="cm-prose")]
+    parts = [html.H2(say(f"measure.{drawing.measure}")), html.P(say(f"method.{drawing.measure}"), className="cm-prose")]
     if result is None:
         return [*parts, html.P(reason, className="cm-warn")]
     parts += [html.H3(say("method.family")), html.P(drawing.denominator(result, result.table.height), className="cm-prose")]

@@ -52,7 +52,9 @@ def overview(view: View, reader: Reader, say: Words) -> Any:
     if result is None:
         return [*parts, html.P(reason, className="cm-warn"), *closing]
     table = drawing.within_unit(result.table)
-    return [*parts, _headline(table, view, say), *closing, *_places(table, layer, view, reader, say)]
+    # The page of handling has its own numbers above.
+    headline = [] if view.measure == "overdue" else [_headline(table, view, say)]
+    return [*parts, *headline, *closing, *_places(table, layer, view, reader, say)]
 
 
 def _headline(table: pl.DataFrame, view: View, say: Words) -> Any:
@@ -62,8 +64,6 @@ def _headline(table: pl.DataFrame, view: View, say: Words) -> Any:
         shown, label = int(table["class"].str.ends_with("_hot").sum()), say("panel.emerging")
     elif view.measure == "staffing":
         shown, label = int(table["class"].is_in(["no_staff", "no_volunteer", "neither"]).sum()), say("panel.staffing")
-    elif view.measure == "overdue":
-        shown, label = int(table["overdue_n"].sum() or 0), say("light.overdue_n")
     elif view.measure == "scan":
         shown, label = table["value"].drop_nulls().n_unique(), say("panel.scan")
     else:

@@ -68,7 +68,7 @@ def shell(view: View, reader: Reader) -> Any:
             dmc.AppShellMain(
                 [
                     html.Section(_map(view, reader, say), className="cm-page cm-cloud"),
-                    html.Section(_sheet(say), className="cm-page cm-sheets"),
+                    html.Section(_sheet(say), className="cm-page cm-sheets", tabIndex="0", **{"aria-label": say("panel.sheet")}),
                 ],
                 className="cm-main",
             ),

@@ -1,4 +1,4 @@
-"""How the city stands: seven components beside their past, each with its direction, and the same in sentences; no score, no rank."""
+"""How the city stands: five numbers, sentences whose numbers show their rows, what changed, and the table behind; no score, no rank."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from dash import html
 
 from cloudmap.access.views import ALL
 from cloudmap.dashboard.browser import asking
-from cloudmap.dashboard.charts import table
-from cloudmap.dashboard.evidence import stated
-from cloudmap.dashboard.ground import names_of
+from cloudmap.dashboard.change_cards import leading
+from cloudmap.dashboard.evidence import caveats, stated
+from cloudmap.dashboard.ground import name_of, names_of
+from cloudmap.dashboard.situation_table import GIVEN, pointing, row_key, situation_table
 from cloudmap.dashboard.text import Words, number
 from cloudmap.publish.situation_text import situation_text
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 FIVE: Final = ("volume", "timeliness", "recurrence", "silence", "water")
 """Components that the first page shows as numbers; the text and the table have all seven."""
+BANNERS: Final = ("banner", "masked")
+"""Sentences that stand above the numbers: nothing may be compared, weeks are not in yet."""
 LEADS: Final[dict[str, dict[str, str]]] = {
     "volume": {"page": "compare"},
     "severity": {"page": "handling", "tab": "rates"},
@@ -36,21 +39,48 @@ LEADS: Final[dict[str, dict[str, str]]] = {
 
 
 def standing(view: View, reader: Reader, say: Words) -> list[Any]:
-    """Build the five numbers, the sentences and the table of components, of the city or of the unit that the map is drilled into."""
+    """Build the panel, of the city or of the unit that the map is drilled into.
+
+    Parameters
+    ----------
+    view : View
+    reader : Reader
+    say : Words
+    """
     layer, _, unit = view.within.partition("~")
 
     def show(result: Result) -> list[Any]:
         rows = {row["component"]: row for row in result.table.filter(pl.col("place") == (unit or ALL)).to_dicts()}
         five = [_card(name, rows[name], say) for name in FIVE if name in rows]
-        parts: list[Any] = [html.Div(five, className="cm-five", id="five")]
+        names = _names(result, reader, say)
+        told = situation_text(result, language=say.language, names=names)
+        parts = [*_banners(told), html.Div(five, className="cm-five", id="five")]
         if not unit:
-            parts += _sentences(result, reader, say)
-        return [*parts, _table(result, reader, say)]
+            parts += [_sentences(told, say), *leading(view, reader, say)]
+        return [*parts, situation_table(result, names, LEADS, unit, say), *_small(result, say)]
 
     def ask() -> Result:
         return reader.statistic("situation", layer=layer or None, period=view.period)
 
-    return stated(ask, show, True, say)
+    when = f"{reader.now.astimezone(reader.city.zone):%Y-%m-%d %H:%M}"
+    title = say.spell(name_of(reader, view.within)) if view.within else say("nav.cloud")
+    head = html.H2([title, html.Small(say("badge.now", when=when), className="cm-data-age")])
+    return [head, *stated(ask, show, True, say)]
+
+
+def _names(result: Result, reader: Reader, say: Words) -> dict[str, str]:
+    layer = str(result.parameters.get("layer", ""))
+    return {place: say.spell(name) if name else place for place, name in names_of(reader, layer).items()} if layer else {}
+
+
+def _banners(told: list[Sentence]) -> list[Any]:
+    """Put what forbids a comparison, and weeks that are not in yet, above everything."""
+    return [html.P(_linked(one), className="cm-warn", id=f"situation-{one.key}", role="status") for one in told if one.key in BANNERS]
+
+
+def _small(result: Result, say: Words) -> list[Any]:
+    known = caveats(result, say)
+    return [html.Details([html.Summary(say("method.caveats")), *known[1:]])] if known else []
 
 
 def _card(name: str, row: dict[str, Any], say: Words) -> Any:
@@ -65,59 +95,31 @@ def _card(name: str, row: dict[str, Any], say: Words) -> Any:
 def _value(row: dict[str, Any]) -> str:
     if row.get("masked"):
         return "—"
-    if row["component"] == "volume":
+    if row["component"] in ("volume", "silence"):
         return number(row["n"])
     if row["value"] is None:
         return "—"
     return f"{row['value']:.1%}" if row["unit"] == "share" else f"{row['value']:.2f}"
 
 
-def _sentences(result: Result, reader: Reader, say: Words) -> list[Any]:
-    layer = str(result.parameters.get("layer", ""))
-    names = {place: say.spell(name) if name else place for place, name in names_of(reader, layer).items()} if layer else {}
-    told = situation_text(result, language=say.language, names=names)
-    lines = [html.Li(_linked(sentence, layer)) for sentence in told]
-    return [html.Details([html.Summary(say("standing.text")), html.Ol(lines, className="cm-sentences", id="situation-text")], open=True)]
+def _sentences(told: list[Sentence], say: Words) -> Any:
+    lines = [html.Li(_linked(one)) for one in told if one.key not in BANNERS]
+    return html.Details([html.Summary(say("standing.text")), html.Ol(lines, className="cm-sentences", id="situation-text")], open=True)
 
 
-def _linked(sentence: Sentence, layer: str) -> list[Any]:
-    """Make every number of a sentence a way to the row or the map that it comes from."""
+def _linked(sentence: Sentence) -> list[Any]:
+    """Make every number of a sentence a way to the rows of the table that it comes from."""
     parts: list[Any] = []
     at = 0
     for one in sorted(sentence.numbers, key=lambda number: number.start):
-        lead = _lead(one, layer)
-        parts.append(sentence.text[at : one.start])
-        text = sentence.text[one.start : one.end]
-        parts.append(asking(text, **lead) if lead else html.B(text))
+        parts += [sentence.text[at : one.start], pointing(sentence.text[one.start : one.end], _rows(one, sentence))]
         at = one.end
     return [*parts, sentence.text[at:]]
 
 
-def _lead(one: Number, layer: str) -> dict[str, str]:
-    if one.place and one.place != ALL and layer:
-        return {"layer": layer, "place": one.place}
-    return LEADS.get(one.component or "", {})
-
-
-def _table(result: Result, reader: Reader, say: Words) -> Any:
-    """Write every component of every unit: value, interval, direction; in the order of the base map."""
-    layer = str(result.parameters.get("layer", ""))
-    names = names_of(reader, layer) if layer else {}
-    components = result.table["component"].unique(maintain_order=True).to_list()
-    cells = {(row["place"], row["component"]): row for row in result.table.to_dicts()}
-    rows = []
-    for place in result.table["place"].unique(maintain_order=True).to_list():
-        name = say("map.home") if place == ALL else say.spell(str(names.get(place) or place))
-        rows.append([name, *(_cell(cells.get((place, one)), say) for one in components)])
-    head = [say("col.place"), *(say(f"component.{one}") for one in components)]
-    return html.Details([html.Summary(say("standing.table")), table(head, rows, identity="situation-table")])
-
-
-def _cell(row: dict[str, Any] | None, say: Words) -> Any:
-    if row is None:
-        return "—"
-    mark = {"better": "▼" if row["component"] != "timeliness" else "▲", "worse": "▲" if row["component"] != "timeliness" else "▼"}
-    title = say(f"direction.{row['direction']}")
-    return html.Span(
-        [_value(row), " ", html.Span(mark.get(row["direction"], ""), className=f"cm-direction {row['direction']}")], title=title
-    )
+def _rows(one: Number, sentence: Sentence) -> list[str]:
+    """Name the row of a number; a count of rows has the rows of its component that the sentence speaks of."""
+    if one.column != "rows":
+        return [row_key(one.place, one.component)]
+    counted = [row_key(*row) for row in sentence.rows if one.component in (None, row[1])]
+    return counted or [GIVEN]

@@ -266,7 +266,7 @@ class FakeReader:
 
     @property
     def cases(self) -> SimpleNamespace:
-        return SimpleNamespace(overdue_list=self._overdue_list)
+        return SimpleNamespace(overdue_list=self._overdue_list, table_of_meeting=self._table_of_meeting)
 
     def _overdue_list(self, layer_id: str, place: str, category: str = ALL, *, limit: int = 500) -> pl.DataFrame:
         if self.audience.kind == "outside":
@@ -281,6 +281,19 @@ class FakeReader:
             }
         )
 
+    def _table_of_meeting(self, tier: str, category: str, period_id: str, *, limit: int = 200) -> pl.DataFrame:
+        if self.audience.kind == "outside":
+            raise AccessError("rows of single cases never leave the administration")
+        return pl.DataFrame(
+            {
+                "report_id": [f"app:{tier}{k}" for k in range(3)],
+                "category_code": ["DS02"] * 3,
+                "occurred_at": [datetime(2018, 8, 1, 1, 5, tzinfo=UTC)] * 3,
+                "unit_street_code": ["st000", None, "st002"],
+                "reasons": [["major", "sudden"], ["sudden"], ["category_street"]],
+            }
+        )
+
     def statistic(self, name: str, *, layer: str | None = None, category: str = ALL, period: str | None = None) -> Result:
         self.asked.append(("statistic", name, category))
         chosen = self._categories[category]
@@ -290,7 +303,7 @@ class FakeReader:
             raise AccessError(f"category {category} is restricted")
         if not chosen.scored:
             raise AnalysisError(f"category {category} is counted, never scored")
-        if name in ("emerging", "silent", "risk"):
+        if name in ("emerging", "silent", "risk", "overdue", "workload", "staffing"):
             return self.values(layer or "cell_9", category, period or self.default_period.id, name)
         return FAKE_STATISTICS[name](self, layer, category)
 

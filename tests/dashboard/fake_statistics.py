@@ -210,6 +210,26 @@ def handling_before(reader: Any, layer: str | None, category: str) -> Result:
     return _result("indicators", pl.DataFrame(rows))
 
 
+def _rate(shown: bool, **keys: str) -> dict[str, Any]:
+    counted = {"cases_n": 900, "numerator_n": 810 if shown else None, "denominator_n": 900 if shown else None}
+    rate = {"value": 0.9 if shown else None, "lower": 0.88 if shown else None, "upper": 0.92 if shown else None}
+    return {**keys, **counted, **rate, "class": "shown" if shown else "too_few_staff"}
+
+
+def handling(reader: Any, layer: str | None, category: str) -> Result:
+    rows = [_rate(k != 3, place=f"st{k:03d}", indicator=name) for k in range(9) for name in ("closing", "on_time")]
+    return _result("indicators", pl.DataFrame(rows, infer_schema_length=None), "too_few_staff")
+
+
+def handling_by_category(reader: Any, layer: str | None, category: str) -> Result:
+    rows = [_rate(code != "DS03", category_code=code, indicator="closing") for code in ("DS02", "DS03")]
+    return _result("indicators", pl.DataFrame(rows, infer_schema_length=None))
+
+
+def handling_by_source(reader: Any, layer: str | None, category: str) -> Result:
+    return _result("indicators", pl.DataFrame([_rate(True, source_id="app", indicator="on_time")]))
+
+
 def funnel(reader: Any, layer: str | None, category: str) -> Result:
     rows = [
         {
@@ -358,6 +378,9 @@ FAKE_STATISTICS: dict[str, Make] = {
     "risk_card": risk_card,
     "risk_calibration": risk_calibration,
     "handling_before": handling_before,
+    "handling": handling,
+    "handling_by_category": handling_by_category,
+    "handling_by_source": handling_by_source,
     "funnel": funnel,
     "dwell": dwell,
     "tiers": tiers,

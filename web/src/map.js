@@ -220,7 +220,7 @@ export class CloudMap {
     const [earlier, ground] = await Promise.all([getJson(values), this.need(view.layer)]);
     if (!this.twin) {
       this.swipe = new Swipe(this.container, this.config.words);
-      this.twin = new maplibregl.Map({ container: this.swipe.ground, style: style.emptyStyle(), interactive: false, attributionControl: false, fadeDuration: 0, trackResize: true });
+      this.twin = new maplibregl.Map({ container: this.swipe.ground, style: style.emptyStyle(), interactive: false, attributionControl: false, fadeDuration: 0, trackResize: true, locale: this.config.locale });
       await new Promise((resolve) => { this.twin.once("load", resolve); });
       style.addPatterns(this.twin);
       this.map.on("move", () => this.twin?.jumpTo({ center: this.map.getCenter(), zoom: this.map.getZoom() }));

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from dash import html
 
-from cloudmap.dashboard.casework import burn_down, dwell, funnel, lights, meetings, overdue_list, rates
+from cloudmap.dashboard.browser import asking
+from cloudmap.dashboard.casework import burn_down, dwell, funnel, meetings, overdue_list, rates
 from cloudmap.dashboard.drawing import Drawing
 from cloudmap.dashboard.evidence import caveats, evidence, stated
 from cloudmap.dashboard.ground import ground
+from cloudmap.dashboard.handling_numbers import numbers
+from cloudmap.dashboard.handling_tables import rates_by, street_table
 from cloudmap.dashboard.overview import overview
 from cloudmap.dashboard.place import place
 
@@ -30,6 +33,14 @@ _SHOWN: dict[str, tuple[str, Callable[[Result, Drawing], list[Any]]]] = {
 """Tab to statistic and what shows it."""
 
 
+def _nothing(_: Drawing) -> list[Any]:
+    return []
+
+
+_BELOW: dict[str, Callable[[Drawing], list[Any]]] = {"rates": rates_by, "meetings": street_table}
+"""Tab to what stands below, from statistics of its own."""
+
+
 def content(view: View, reader: Reader, say: Words) -> Any:
     """Build the panel: the chosen tab, or the picked place where the tab is that of places."""
     asked = {"measure": view.measure, "category": view.category, "period": view.period, "within": view.within}
@@ -37,19 +48,37 @@ def content(view: View, reader: Reader, say: Words) -> Any:
     if view.tab == "method":
         return evidence(drawing)
     if view.tab == "places":
-        if view.place:
-            return [*overdue_list(view, drawing), *place(view, reader, say)]
-        return [*lights(drawing), *overview(view, reader, say)]
+        return _places(view, drawing)
     name, show = _SHOWN[view.tab]
 
     def ask() -> Result:
         return reader.statistic(name, layer=_layer(name, view, reader), category=view.category, period=view.period)
 
     def build(result: Result) -> list[Any]:
-        return [*show(result, drawing), *caveats(result, say)]
+        return [*show(result, drawing), *_BELOW.get(view.tab, _nothing)(drawing), *caveats(result, say)]
 
-    head = [html.H3(say(f"stat.{view.tab}")), html.P(say(f"stat.{view.tab}.intro"), className="cm-prose")]
+    head = [html.H2(say(f"stat.{view.tab}")), html.P(say(f"stat.{view.tab}.intro"), className="cm-prose")]
     return [*head, *stated(ask, build, drawing.category.scored, say)]
+
+
+def _places(view: View, drawing: Drawing) -> list[Any]:
+    """Build the five numbers above the places, or under the name of the picked one, with its overdue cases."""
+    reader, say = drawing.reader, drawing.say
+    five = numbers(view, drawing)
+    if not view.place:
+        return [*five, *_staffed(view, drawing), *overview(view, reader, say)]
+    parts = place(view, reader, say)
+    named, more = (parts[:1], parts[1:]) if isinstance(parts, list) else ([], [parts])
+    return [*named, *five, *overdue_list(view, drawing), *more]
+
+
+def _staffed(view: View, drawing: Drawing) -> list[Any]:
+    """Lead to the finest units where staffing is asked of others: the base map tells of staff only there."""
+    units = [one for one in drawing.reader.layers() if one.kind == "unit"]
+    if view.measure != "staffing" or not units or view.layer == units[-1].id:
+        return []
+    finest = units[-1]
+    return [html.P(asking(drawing.say("staffing.finest", layer=drawing.say.name(finest)), layer=finest.id), className="cm-note")]
 
 
 def _layer(name: str, view: View, reader: Reader) -> str | None:

@@ -44,7 +44,7 @@ def content(view: View, reader: Reader, say: Words) -> Any:
     def build(result: Result) -> list[Any]:
         return [*show(result, drawing), *caveats(result, say)]
 
-    head = [html.H3(say(f"stat.{view.tab}")), html.P(say(f"stat.{view.tab}.intro"), className="cm-prose")]
+    head = [html.H2(say(f"stat.{view.tab}")), html.P(say(f"stat.{view.tab}.intro"), className="cm-prose")]
     return [*head, *stated(ask, build, drawing.category.scored, say)]
 
 

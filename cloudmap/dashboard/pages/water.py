@@ -70,7 +70,7 @@ def _bands(view: View, reader: Reader, say: Words, *, scored: bool) -> list[Any]
             parts += [html.H3(_kind(kind, reader, say)), _band_chart(rows, say), _band_table(rows, say)]
         return [*parts, *caveats(result, say)]
 
-    head = [html.H3(say("stat.bands")), html.P(say("stat.bands.intro"), className="cm-prose")]
+    head = [html.H2(say("stat.bands")), html.P(say("stat.bands.intro"), className="cm-prose")]
     return [*head, *stated(lambda: reader.statistic("water_bands", category=view.category, period=view.period), show, scored, say)]
 
 
