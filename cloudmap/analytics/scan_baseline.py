@@ -47,13 +47,17 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """Places that take part, their shares of the city, the city's weekly course (all weeks of the panel), and what tells the shares."""
+    """Places that take part, their shares of the city, their matters and all matters of the weeks compared, the city's weekly course.
+
+    `course` has all weeks of the panel; `by_exposure` says what tells the shares.
+    """
 
     rows: Ints
     share: Floats
+    cases_n: Ints
+    total: int
     course: Ints
     by_exposure: bool
-    total: int
 
 
 def check(data: Panel, kind: str, model: str, baseline: str, weeks: int, max_periods: int, replicates: int) -> None:
@@ -129,7 +133,8 @@ def find_ground(data: Panel, span: Span, *, by_exposure: bool) -> Grounds:
         )
     if total == 0:
         raise AnalysisError(f"no matter in the {basis.size} weeks, so nothing can be found; choose a longer period or a wider category")
-    return Grounds(rows, weight[rows] / weight[rows].sum(), data.counts[rows].sum(axis=0), by_exposure, total)
+    share = weight[rows] / weight[rows].sum()
+    return Grounds(rows, share, counts[rows].sum(axis=1), total, data.counts[rows].sum(axis=0), by_exposure)
 
 
 def searched_periods(counts: Ints, span: Span, kind: Kind) -> Ints:
@@ -141,34 +146,55 @@ def searched_periods(counts: Ints, span: Span, kind: Kind) -> Ints:
 def find_noise(data: Panel, span: Span, ground: Grounds, kind: Kind, *, seed: int) -> Dispersion:
     """Fit the dispersion, of a prospective scan to the weeks before its reach where these suffice.
 
-    Shares that are fitted to the same counts follow the noise, so that the size comes out too large (0.65 for 0.5 at 0.2 matters a week
-    over 36 weeks). What the same fit makes of tables drawn with the fitted size tells by how much; with seed, as these are drawn.
+    An exposure does not know all that places differ by, for good; such noise does not average out over weeks. It is what the totals of the
+    places vary more than their weeks explain, the weeks being fitted to each place's own total.
     """
     calm = np.setdiff1d(span.usable if kind == "prospective" else span.window, span.seen)
     weeks = calm if kind == "prospective" and calm.size >= _CALM_WEEKS else span.window
     weeks = weeks[-_FITTED_WEEKS:]
     counts, course = data.counts[np.ix_(ground.rows, weeks)], ground.course[weeks]
-    if kind == "spatial":
-        counts, course = counts.sum(axis=1, keepdims=True), course.sum(keepdims=True)
-    means = ground.share[:, None] * course
-    # Fitting takes from each count the part that it has in its week's total, and in its place's where that is the baseline.
-    leverage = np.divide(means, course, out=np.zeros_like(means), where=course > 0)
+    rng = np.random.default_rng(seed)
     if not ground.by_exposure:
-        leverage = leverage + course / ground.total
-    noise = dispersion(counts, means, leverage=leverage)
+        before = ground.course[np.setdiff1d(span.usable, weeks)]
+        if kind == "spatial":
+            counts, course = counts.sum(axis=1, keepdims=True), course.sum(keepdims=True)
+        return _own_noise(counts, course, ground.share, ground.cases_n, before, rng)
+    total = counts.sum(axis=1, keepdims=True)
+    together = dispersion(total, ground.share[:, None] * course.sum(), leverage=ground.share[:, None])
+    if kind == "spatial" or not course.any():
+        return together
+    weekly = dispersion(counts, ground.share[:, None] * course, leverage=np.repeat(ground.share[:, None], course.size, axis=1))
+    known = total[:, 0] > 0
+    own = _own_noise(counts[known], course, total[known, 0] / total.sum(), total[known, 0], course[:0], rng)
+    explained = float((course.astype(np.float64) ** 2).sum() / course.sum() ** 2) / own.size
+    lasting = 1 / together.size - explained
+    z, p = max(weekly.z, together.z), min(1.0, 2 * min(weekly.p, together.p))
+    return Dispersion(z, p, own.size, 1 / lasting if lasting > 0 else np.inf)
+
+
+def _own_noise(counts: Ints, course: Ints, share: Floats, cases_n: Ints, before: Ints, rng: np.random.Generator) -> Dispersion:
+    """Fit the dispersion of weeks around each place's own share of the city.
+
+    Shares that are fitted to the same counts follow the noise, so that the size comes out too large (0.65 for 0.5 at 0.2 matters a week
+    over 36 weeks). What the same fit makes of tables drawn with the fitted size tells by how much.
+    """
+    means = share[:, None] * course
+    noise = dispersion(counts, means, leverage=share[:, None] + course / cases_n.sum())
     if not np.isfinite(noise.size):
         return noise
-    null = find_null(data, span, ground, means, course, noise.size, weeks=weeks)
-    return noise._replace(size=unbiased_size(noise.size, null, ground.share, np.random.default_rng(seed)))
+    null = _by_place(cases_n, course, before, noise.size)
+    return noise._replace(size=unbiased_size(noise.size, null, share, rng))
 
 
-def find_null(
-    data: Panel, span: Span, ground: Grounds, means: Floats, course: Ints, size: float, *, weeks: Ints | None = None
-) -> ByWeek | ByPlace:
-    """Say what replicates of some weeks (those searched) are drawn from: each week's total where shares are known, else each place's."""
+def find_null(span: Span, ground: Grounds, means: Floats, course: Ints, noise: Dispersion) -> ByWeek | ByPlace:
+    """Say what replicates are drawn from: each week's total given where shares are known, else each place's."""
     if ground.by_exposure:
-        return ByWeek(means, course, size)
-    before = ground.course[np.setdiff1d(span.usable, span.seen if weeks is None else weeks)].astype(np.float64)
-    before_weeks = float(before.sum() ** 2 / (before**2).sum()) if before.any() else 1.0
-    cases_n = data.counts[np.ix_(ground.rows, span.usable)].sum(axis=1)
-    return ByPlace(cases_n, course.astype(np.float64), float(before.sum()), before_weeks, size)
+        return ByWeek(means, course, noise.size, noise.lasting)
+    return _by_place(ground.cases_n, course, ground.course[np.setdiff1d(span.usable, span.seen)], noise.size)
+
+
+def _by_place(cases_n: Ints, course: Ints, before: Ints, size: float) -> ByPlace:
+    """Pool the weeks that are not drawn one by one: their noise is that of as many weeks as their matters are spread over."""
+    pooled = before.astype(np.float64)
+    weeks = float(pooled.sum() ** 2 / (pooled**2).sum()) if pooled.any() else 1.0
+    return ByPlace(cases_n, course.astype(np.float64), float(pooled.sum()), weeks, size)

@@ -103,9 +103,11 @@ def scan_clusters(  # noqa: PLR0913  (the settings of a published method)
     end, as in the space-time permutation scan; what is searched belongs to that sum, so that a long cluster is understated, but chance in
     the shares is known to the replicates and needs no smoothing. Replicates keep each week's total (exposure) or each place's total
     (history; expected matters then follow the replicate's own weeks) and are multinomial otherwise. For the negative binomial their
-    intensities are multiplied by gamma noise of mean 1 and the size r fitted by maximum likelihood, independent by place and week, and the
-    ratio is llr / phi with phi = 1 + sum(mu^2 / r) / sum(mu), the cylinder's variance over that of Poisson counts: to second order half the
-    square of a score like that of Tango et al., which weighs places unequally, and with equal phi the quasi-Poisson scan of Zhang et al.
+    intensities are multiplied by gamma noise of mean 1: of size r, independent by place and week, and, against an exposure, of size s that
+    a place keeps over all weeks (differences between places that the exposure does not know; neighbours that are high together remain a
+    cluster). Both sizes are fitted by maximum likelihood. The ratio is then llr / phi, phi being the cylinder's variance over that of
+    Poisson counts, 1 + sum(mu^2 / r + (a place's mu)^2 / s) / sum(mu): to second order half the square of a score like that of Tango et
+    al., which weighs places unequally, and with equal phi the quasi-Poisson scan of Zhang et al.
     p = (1 + replicates with a ratio at least as large) / (1 + replicates), conservative for clusters after the first. Places without
     exposure, or without any matter in the regime, are left out and counted. Distance is Euclidean between the places' points, metres.
 
@@ -122,13 +124,14 @@ def scan_clusters(  # noqa: PLR0913  (the settings of a published method)
     counts, course = searched_periods(data.counts[ground.rows], span, kind), searched_periods(ground.course[None, :], span, kind)[0]
     noise = find_noise(data, span, ground, kind, seed=seed)
     negative = model == "negative_binomial" or (model == "auto" and noise.p <= THRESHOLD)
-    size = noise.size if negative else np.inf
+    fitted = noise if negative else noise._replace(size=np.inf, lasting=np.inf)
     means = ground.share[:, None] * course
     circles = circles_within(data.xy_m[ground.rows], ground.share, suitable_share(max_share))
     longest = 1 if kind == "spatial" else span.longest
     windows = spans(counts.shape[1], longest, prospective=kind == "prospective")
-    search = searched(means, means**2 / size, float(ground.total), circles, windows)
-    null = find_null(data, span, ground, means, course, size)
+    search = searched(means, means**2 / fitted.size, float(ground.total), circles, windows)
+    search = search._replace(extra=search.extra + search.expected**2 / fitted.lasting)
+    null = find_null(span, ground, means, course, fitted)
     found: list[Cluster] = []
     if course.any():
         maxima = replicate_maxima(null, search, replicates, np.random.default_rng(seed))
@@ -136,7 +139,8 @@ def scan_clusters(  # noqa: PLR0913  (the settings of a published method)
     parameters = _parameters(data, span, ground, kind, model) | {
         "model": "negative_binomial" if negative else "poisson",
         "model_by": f"dispersion test, z = {noise.z:.2f}" if model == "auto" else "asked for",
-        "size": size if negative else None,
+        "size": fitted.size if np.isfinite(fitted.size) else None,
+        "lasting_size": fitted.lasting if np.isfinite(fitted.lasting) else None,
         "max_share": max_share,
         "max_periods": longest,
         "replicates": replicates,

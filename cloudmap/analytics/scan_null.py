@@ -23,12 +23,14 @@ _ROUNDS, _REFITS = 3, 4
 class ByWeek(NamedTuple):
     """Each period's cases fall on places by known shares; the city's cases of every period are given.
 
-    means: shape (n, t); cases_n: shape (t,), the city's cases; size: of the negative binomial, infinity for Poisson.
+    means: shape (n, t); cases_n: shape (t,), the city's cases; size: of the negative binomial, infinity for Poisson; lasting: size of the
+    gamma noise that a place keeps over all periods.
     """
 
     means: Floats
     cases_n: Ints
     size: float
+    lasting: float = np.inf
 
     @property
     def course(self) -> None:
@@ -37,7 +39,7 @@ class ByWeek(NamedTuple):
 
     def draw(self, rng: np.random.Generator) -> Ints:
         """Draw the cases of each period, multinomial with gamma-distributed intensities."""
-        intensity = _shaken(rng, self.means, self.size)
+        intensity = _shaken(rng, self.means, self.size) * _shaken(rng, np.ones((self.means.shape[0], 1)), self.lasting)
         counts: Ints = rng.multinomial(self.cases_n, _shares(intensity.T, self.means.T)).T
         return counts
 
@@ -65,11 +67,15 @@ class ByPlace(NamedTuple):
 
 
 class Dispersion(NamedTuple):
-    """Score test of Poisson against negative binomial counts (z, one-sided p), and the size that fits best."""
+    """Score test of Poisson against negative binomial counts (z, one-sided p), and the sizes that fit best.
+
+    size: of noise that is new in every place and week; lasting: of differences between places that stay. Infinity where there are none.
+    """
 
     z: float
     p: float
     size: float
+    lasting: float = np.inf
 
 
 def dispersion(counts: Ints, means: Floats, *, leverage: Floats) -> Dispersion:
