@@ -378,6 +378,12 @@ def open_city(where: str | Path) -> City:
     ------
     ConfigError
         No such file, broken TOML, or a key or value that is not known; the nearest known key is named.
+
+    Examples
+    --------
+    >>> city = cm.open_city(folder)
+    >>> city.city.name_en, city.levels
+    ('Three Squares', ('street',))
     """
     path = Path(where).expanduser()
     if path.is_dir():

@@ -54,6 +54,11 @@ def load(
         No source of that name, or a source whose path matches no file.
     CloudmapError
         As the failing step says; loads that were already committed stay.
+
+    Examples
+    --------
+    >>> [(outcome.file.name, outcome.status) for outcome in cm.load(city)]  # it was loaded before: nothing changes
+    [('app.csv', 'already loaded')]
     """
     work = _files(city, files, source)
     store = open_store(city, create=True) if not dry else _store_if_any(city)
@@ -80,6 +85,11 @@ def analyse(
     ------
     AnalysisError
         Nothing is loaded yet.
+
+    Examples
+    --------
+    >>> cm.analyse(city).redone  # nothing had changed
+    ()
     """
     return analyse_facts(city, open_store(city), read_units(city), read_taxonomy(city), as_of=as_of, now=now, progress=progress)
 
@@ -106,6 +116,12 @@ def back_test(
     ------
     AnalysisError
         Nothing is analysed yet, a category is never scored, or the past is too short for twelve origins.
+
+    Examples
+    --------
+    >>> card = cm.back_test(city, ["ALL"])["ALL"]
+    >>> int(card.table["shipped"].sum())  # one of the models is used
+    1
     """
     from cloudmap.access.back_tests import back_tested, keep_back_test
     from cloudmap.access.statistics import HORIZON_WEEKS
@@ -127,10 +143,22 @@ def back_test(
 def read(city: City, *, audience: Audience | None = None) -> Reader:
     """Open the newest analysis for an audience: what dashboard, briefings and exports read.
 
+    Parameters
+    ----------
+    city : City
+    audience : Audience, optional
+        Internal without the restricted grant where not given.
+
     Raises
     ------
     AnalysisError
         Nothing is analysed yet.
+
+    Examples
+    --------
+    >>> reader = cm.read(city)
+    >>> reader.default_layer, reader.default_period.id
+    ('cell_9', '2018-W18--2018-W21')
     """
     return Reader(city, open_store(city), read_taxonomy(city), audience)
 
@@ -155,6 +183,12 @@ def statistic(city: City, name: str, *, layer: str | None = None, category: str 
         Unknown name or id, or input that the method cannot use, with the remedy.
     AccessError
         A restricted category.
+
+    Examples
+    --------
+    >>> streets = cm.statistic(city, "count", layer="unit_street", period="2018-W10--2018-W13")
+    >>> streets.table.select("place", "n").rows()
+    [('999001001', 27), ('999001002', 82), ('999001003', 20)]
     """
     return read(city).result(name, layer=layer, category=category, period=period)
 

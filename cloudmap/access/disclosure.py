@@ -65,6 +65,14 @@ def disclose(  # noqa: PLR0913  each says something else of the columns; a bundl
     ------
     AccessError
         A restricted category for outside; a column that is not there; a numeric column of which nobody said what it is.
+
+    Examples
+    --------
+    >>> from cloudmap.access.audience import Audience
+    >>> table = pl.DataFrame({"place": ["a", "b", "c"], "n": [12, 3, 0], "share": [0.8, 0.2, 0.0]})
+    >>> rules = {"audience": Audience("outside"), "privacy": city.privacy, "restricted": frozenset()}
+    >>> cm.disclose(table, count_columns=["n"], derived_columns=["share"], **rules).rows()
+    [('a', 12, 0.8, False), ('b', None, None, True), ('c', 0, 0.0, False)]
     """
     _check_columns(frame, count_columns, derived_columns, (*key_columns, *((category_column,) if category_column else ())))
     if category_column is not None and category is not None:

@@ -86,7 +86,7 @@ def fit_noise(spans: npt.ArrayLike) -> Noise:
     Examples
     --------
     >>> fit_noise([[4, 5, 6, 4, 5, 6], [50, 48, 51, 52, 49, 50]]).phi.round(2).tolist()
-    [1.0, 1.0]
+    [1.19, 1.19]
     """
     y = np.asarray(spans, dtype=np.float64)
     if y.ndim != 2 or y.shape[1] < 4:

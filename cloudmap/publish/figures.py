@@ -44,6 +44,12 @@ def plot(result: Result) -> Figure:
     ------
     AnalysisError
         The table has neither places, weeks, classes nor n.
+
+    Examples
+    --------
+    >>> figure = cm.plot(cm.statistic(city, "effort"))
+    >>> figure.data[0].name
+    'reports_n'
     """
     table = result.table
     masked_n = int(table["masked"].sum()) if "masked" in table.columns else 0

@@ -166,6 +166,12 @@ def build_cube(
     ------
     AnalysisError
         No such resolution or level, `on` is no day, or the city is not analysed yet.
+
+    Examples
+    --------
+    >>> cube = cm.build_cube(facts, place="unit", level="street")
+    >>> cube.counts("2018-W10--2018-W13").rows()
+    [('999001001', 27), ('999001002', 82), ('999001003', 20)]
     """
     from cloudmap.geo.cells import to_hex
     from cloudmap.geo.on_day import locate_on
@@ -215,6 +221,17 @@ def neighbours(cube: Cube, *, k: int = 1) -> csr_matrix:
     -------
     scipy CSR of shape (n, n)
         Binary, zero diagonal, in the order of `cube.places`.
+
+    Raises
+    ------
+    AnalysisError
+        Cells of several resolutions in one cube.
+
+    Examples
+    --------
+    >>> cube = cm.build_cube(facts)
+    >>> cm.neighbours(cube).shape == (len(cube.places), len(cube.places))
+    True
     """
     from cloudmap.geo.weights import contiguity
     from cloudmap.geo.weights import neighbours as rings

@@ -94,6 +94,12 @@ def load_facts(city: City, start: str | date, end: str | date, *, restricted: bo
         The span is empty or not a date.
     StoreError
         The city has no store yet.
+
+    Examples
+    --------
+    >>> facts = cm.load_facts(city, "2018-02", "2018-03")
+    >>> facts.frame.height, facts.restricted_n
+    (277, 85)
     """
     taxonomy, store = read_taxonomy(city), open_store(city)
     first, last = _day(start, end=False), _day(end, end=True)

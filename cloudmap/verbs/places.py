@@ -41,6 +41,13 @@ def local_g(cube: Cube, weights: csr_matrix, *, period: str | Period, category: 
     ------
     AnalysisError
         The period lies outside the cube, or an unknown period or category.
+
+    Examples
+    --------
+    >>> cube = cm.build_cube(facts)
+    >>> hot = cm.local_g(cube, cm.neighbours(cube), period="2018-W10--2018-W13")
+    >>> hot.table["class"].value_counts(sort=True).rows()
+    [('not_significant', 165), ('hot', 5)]
     """
     from cloudmap.analytics.hotspots_map import hotspots
 
@@ -65,6 +72,12 @@ def emerging(cube: Cube, *, until: str | Period | None = None, category: str = "
     ------
     AnalysisError
         Too short a history within the present reporting regime.
+
+    Examples
+    --------
+    >>> classes = cm.emerging(cm.build_cube(facts)).table["class"]
+    >>> classes.value_counts(sort=True).rows()
+    [('no_pattern', 165), ('persistent_hot', 3), ('sporadic_hot', 2)]
     """
     from cloudmap.analytics.emerging_map import emerging_hotspots
 
@@ -90,6 +103,12 @@ def scan(
     ------
     AnalysisError
         No report in the span, or an unknown kind.
+
+    Examples
+    --------
+    >>> clusters = cm.scan(cm.build_cube(facts), replicates=99).table
+    >>> clusters.filter(clusters["class"] == "significant").select("places_n", "n", "p").rows()
+    [(2, 84, 0.01)]
     """
     from cloudmap.analytics.scan_map import scan_clusters
 
@@ -101,10 +120,21 @@ def scan(
 def silent(cube: Cube, *, until: str | Period | None = None) -> Result:
     """Find places whose reporters, not problems, are missing, by exposure, own history and neighbours; all categories.
 
+    Parameters
+    ----------
+    cube : Cube
+    until : str or Period, optional
+        The thirteen weeks that are looked at end with this period; with the last complete week where not given.
+
     Raises
     ------
     AnalysisError
         Too short a history.
+
+    Examples
+    --------
+    >>> cm.silent(cm.build_cube(facts)).table["class"].value_counts(sort=True).rows()
+    [('reporting', 150), ('not_enough_data', 20)]
     """
     from cloudmap.analytics.silent import silent_cells
 
@@ -126,6 +156,12 @@ def forecast(cube: Cube, *, horizon_weeks: int = 4, until: str | Period | None =
     ------
     AnalysisError
         Too short a history, or a category that is never scored.
+
+    Examples
+    --------
+    >>> ahead = cm.forecast(cm.build_cube(facts, place="unit")).table
+    >>> (ahead["lower_n"] <= ahead["expected_n"]).all(), (ahead["expected_n"] <= ahead["upper_n"]).all()
+    (True, True)
     """
     from cloudmap.analytics.risk import forecast as forecast_panel
 
@@ -135,10 +171,22 @@ def forecast(cube: Cube, *, horizon_weeks: int = 4, until: str | Period | None =
 def alarms(cube: Cube, *, until: str | Period | None = None) -> Result:
     """Compare each unit's newest week with its own past, one series a group of categories.
 
+    Parameters
+    ----------
+    cube : Cube
+        Of units.
+    until : str or Period, optional
+        The newest week is the last of this period; the last complete week where not given.
+
     Raises
     ------
     AnalysisError
         Too short a history.
+
+    Examples
+    --------
+    >>> cm.alarms(cm.build_cube(facts, place="unit")).table["class"].value_counts(sort=True).rows()
+    [('not_enough_data', 24), ('none', 12)]
     """
     from cloudmap.analytics.alarms_table import alarms as alarms_of
 
