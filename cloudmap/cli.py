@@ -170,23 +170,27 @@ def serve(
 @app.command()
 def brief(
     city: CityArgument,
-    kind: Annotated[str, typer.Option(help="hotspots")] = "hotspots",
+    kind: Annotated[str, typer.Option(help="hotspots, situation, handling, water or meeting")] = "hotspots",
     period: Annotated[str | None, typer.Option(help="2015-W30 or 2015-W27--2015-W30; the last four complete weeks by default")] = None,
     category: Annotated[str, typer.Option(help="ALL, a group or a category")] = "ALL",
-    format: Annotated[str, typer.Option(help="html or xlsx")] = "html",
-    language: Annotated[str, typer.Option(help="zh-Hans or en")] = "zh-Hans",
+    unit: Annotated[str | None, typer.Option(help="code of the unit that it is about; the whole city by default")] = None,
+    tier: Annotated[str, typer.Option(help="with --kind meeting: microgrid, hall or street")] = "hall",
+    format: Annotated[str, typer.Option(help="html, docx, pdf or xlsx")] = "html",
+    language: Annotated[str, typer.Option(help="zh-Hans, zh-Hant or en")] = "zh-Hans",
+    templates: Annotated[Path | None, typer.Option(help="folder of own templates; by default the city file's")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="file to write")] = None,
     outside: Outside = False,
     restricted: Restricted = False,
 ) -> None:
-    """Write a briefing: title, map, table, method, ledger."""
+    """Write a briefing: title, summary, maps, tables, method, ledger, and how it was made."""
     from cloudmap.publish.briefing import brief as write_brief
 
     opened = open_city(city)
     path = output or Path(f"{kind}.{format}")
     with _working("briefing"):
         reader = _reader(opened, outside, restricted)
-        write_brief(reader, kind=kind, period=period, category=category, format=format, language=language, path=path)
+        chosen = {"kind": kind, "period": period, "category": category, "unit": unit, "tier": tier}
+        write_brief(reader, **chosen, format=format, language=language, templates=templates, path=path)  # type: ignore[arg-type]
     out.print(f"{path}")
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from cloudmap.publish import drawing, tables, titles
 from cloudmap.publish.drawing import Sheet
+from cloudmap.publish.fonts import chinese_font
 from cloudmap.publish.legend import bands
 
 if TYPE_CHECKING:
@@ -17,38 +17,10 @@ if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
     from cloudmap.publish.legend import Drawn, Language
 
-CHINESE_FONTS: Final = (
-    "Noto Sans CJK SC", "Source Han Sans SC", "Source Han Sans CN", "Noto Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
-    "Microsoft YaHei", "SimHei", "PingFang SC",
-)  # fmt: skip
-"""Fonts with Chinese characters, best first; Debian has the first in fonts-noto-cjk."""
-
 SVG_SHAPES_MAX: Final = 4_000
 """Above this many coloured places a briefing embeds a picture: an SVG of more is slow to open."""
 
 _PLAIN_FONT: Final = "DejaVu Sans"
-
-
-@cache
-def chinese_font() -> str | None:
-    """Name an installed font that has Chinese characters, or None.
-
-    Returns
-    -------
-    str or None
-        The first of `CHINESE_FONTS` that matplotlib finds; fonts installed after matplotlib listed its fonts are looked for again.
-    """
-    from matplotlib import font_manager
-
-    known = {entry.name for entry in font_manager.fontManager.ttflist}
-    found = next((name for name in CHINESE_FONTS if name in known), None)
-    if found:
-        return found
-    for path in font_manager.findSystemFonts():
-        if any(part in path for part in ("CJK", "SourceHan", "wqy", "msyh", "simhei", "PingFang")):
-            font_manager.fontManager.addfont(path)
-    known = {entry.name for entry in font_manager.fontManager.ttflist}
-    return next((name for name in CHINESE_FONTS if name in known), None)
 
 
 def map_svg(
@@ -120,7 +92,7 @@ class MapChoice:
 
 def _sheet(reader: Reader, choice: MapChoice, language: Language) -> Sheet:
     period = reader.period(choice.period) if choice.period else reader.default_period
-    places, layer_id = _coloured(reader, choice, period.id)
+    places, layer_id = coloured(reader, choice, period.id)
     metric = reader.city.city.metric_crs
     places = places.to_crs(metric)
     units = [one for one in reader.layers() if one.kind == "unit"]
@@ -149,7 +121,8 @@ def _sheet(reader: Reader, choice: MapChoice, language: Language) -> Sheet:
     )
 
 
-def _coloured(reader: Reader, choice: MapChoice, period_id: str) -> tuple[gpd.GeoDataFrame, str | None]:
+def coloured(reader: Reader, choice: MapChoice, period_id: str) -> tuple[gpd.GeoDataFrame, str | None]:
+    """Return the places that a map shows, with their numbers, and the layer they are of; errors as for `map_svg`."""
     if choice.measure == "reach":
         return tables.reach_table(reader, choice.category, period_id), None
     known = {one.id: one.kind for one in reader.layers()}

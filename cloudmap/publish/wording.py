@@ -13,7 +13,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from cloudmap.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from cloudmap.city import City
 
@@ -26,18 +26,22 @@ class Wording:
     Parameters
     ----------
     city : City
-        Its folder "templates", where there is one, is looked into before the shipped ones.
-    language : {"zh-Hans", "en"}
+        Its folder of templates, where there is one, is looked into before the shipped ones.
+    language : {"zh-Hans", "zh-Hant", "en"}
         Language file to read.
+    folder : Path, optional
+        Folder of templates in place of the city's.
 
     Raises
     ------
     ConfigError
-        The language file is not valid TOML.
+        The language file is not valid TOML, or there is no such folder.
     """
 
-    def __init__(self, city: City, language: str) -> None:
-        self._folders = [city.folder / "templates", _SHIPPED]
+    def __init__(self, city: City, language: str, folder: Path | None = None) -> None:
+        if folder is not None and not folder.is_dir():
+            raise ConfigError(f"templates {folder}: there is no such folder; make it, and put in what replaces the shipped templates")
+        self._folders = [folder or city.path(city.briefing.templates), _SHIPPED]
         loader = jinja2.FileSystemLoader(self._folders)
         self._html = ImmutableSandboxedEnvironment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
         self._plain = ImmutableSandboxedEnvironment(autoescape=False, undefined=jinja2.StrictUndefined)
@@ -51,8 +55,10 @@ class Wording:
         self._language_file = path
 
     def find(self, name: str) -> Path:
-        """Return the city's own template of a name, or the shipped one."""
-        return next(folder / name for folder in self._folders if (folder / name).is_file())
+        """Return the city's own template of a name ("hotspots.html") or of any briefing ("briefing.html"), or the shipped one."""
+        common = f"briefing{Path(name).suffix}"
+        wanted = [folder / one for folder in self._folders for one in (name, common)]
+        return next(path for path in wanted if path.is_file())
 
     def sentence(self, text: str, values: Mapping[str, Any]) -> str:
         """Fill one sentence in; plain text.
@@ -67,9 +73,9 @@ class Wording:
         except jinja2.TemplateError as error:
             raise ConfigError(f"{self._language_file}: {text[:60]!r}...: {error}") from error
 
-    def sentences(self, name: str, values: Mapping[str, Any]) -> list[str]:
-        """Fill a list of sentences in; those that come out empty are left out."""
-        return [done for text in self.texts["sentences"][name] if (done := self.sentence(text, values))]
+    def filled(self, texts: Sequence[str], values: Mapping[str, Any]) -> list[str]:
+        """Fill sentences in; those that come out empty are left out."""
+        return [done for text in texts if (done := self.sentence(text, values))]
 
     def page(self, name: str, values: Mapping[str, Any]) -> str:
         """Render a page; every value is escaped.
@@ -80,16 +86,16 @@ class Wording:
             The template asks for a value that there is not, or is not valid Jinja.
         """
         try:
-            return self._html.get_template(name).render(values)
+            return self._html.get_template(self.find(name).name).render(values)
         except jinja2.TemplateError as error:
             raise ConfigError(f"{self.find(name)}: {type(error).__name__}: {error}") from error
 
     def digest(self, *names: str) -> str:
-        """Hash the templates in use, 16 hexadecimal digits, so that a document tells whose words it speaks."""
+        """Hash the templates in use, SHA-256, so that a document tells whose words it speaks."""
         total = hashlib.sha256(self._language_file.read_bytes())
         for name in names:
             total.update(self.find(name).read_bytes())
-        return total.hexdigest()[:16]
+        return total.hexdigest()
 
 
 def number_text(value: float | None) -> str:
