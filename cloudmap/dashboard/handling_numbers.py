@@ -98,18 +98,13 @@ def _rates(rows: pl.DataFrame, reader: Reader, say: Words) -> list[Any]:
         if found.height == 0:
             continue
         row = found.row(0, named=True)
-        told = f"rate.{row['class']}"
-        if row["value"] is not None:
-            facts = say("rate.part", k=int(row["numerator_n"]), n=int(row["denominator_n"]))
+        if row["value"] is None:
+            told = f"rate.{row['class']}"
+            shown, facts, title = "—", say(told, k=reader.city.privacy.min_staff) if say.has(told) else "", ""
         else:
-            facts = say(told, k=reader.city.privacy.min_staff) if say.has(told) else ""
-        shown = "—" if row["value"] is None else f"{row['value']:.1%}"
-        title = "" if row["value"] is None else say("rate.of", k=int(row["numerator_n"]), n=int(row["denominator_n"]), lower=f"{row['lower']:.1%}", upper=f"{row['upper']:.1%}")  # fmt: skip
-        cards.append(
-            html.Div(
-                [html.Strong(shown, id=f"handling-{name}"), html.Span(say(f"indicator.{name}")), html.Small(facts)],
-                className="cm-number",
-                title=title,
-            )
-        )
+            part = {"k": int(row["numerator_n"]), "n": int(row["denominator_n"])}
+            shown, facts = f"{row['value']:.1%}", say("rate.part", **part)
+            title = say("rate.of", **part, lower=f"{row['lower']:.1%}", upper=f"{row['upper']:.1%}")
+        parts = [html.Strong(shown, id=f"handling-{name}"), html.Span(say(f"indicator.{name}")), html.Small(facts)]
+        cards.append(html.Div(parts, className="cm-number", title=title))
     return cards

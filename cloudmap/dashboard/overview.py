@@ -33,6 +33,8 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "staffing": ("verdict", "staff_n", "volunteers_n"),
 }
 """Columns of the table of places, by measure."""
+NAMED: Final = {("overdue", "n"): "col.open_n", ("workload", "n"): "col.cases"}
+"""Columns that another measure calls otherwise."""
 STRONG: Final = {"hotspot": "hot", "silent": "silent", "risk": "above_2", REACH: "high"}
 """The class whose places the headline counts."""
 
@@ -96,7 +98,8 @@ def _places(table: pl.DataFrame, layer: Any, view: View, reader: Reader, say: Wo
             columns.append(column("verdict", say("col.value.hotspot"), flex=1, minWidth=104, tooltipField="verdict"))
         else:
             right = {"type": "rightAligned", "width": 92 if view.measure == "count" else 76}
-            columns.append(column(name, say(f"col.value.{view.measure}" if name == "value" else f"col.{name}"), **right))
+            label = f"col.value.{view.measure}" if name == "value" else NAMED.get((view.measure, name), f"col.{name}")
+            columns.append(column(name, say(label), **right))
     selection = {"mode": "singleRow", "enableClickSelection": True, "checkboxes": False}
     cut = say("panel.top", n=len(rows), total=table.height)
     table_of_places = grid("places-grid", columns, rows, say, rowSelection=selection, height="100%")

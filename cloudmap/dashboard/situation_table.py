@@ -1,4 +1,4 @@
-"""The table that every number of the situation's sentences comes from: a row for each component of each unit, in words and numbers alike."""
+"""The table that every number of the situation's sentences comes from: a row for each component of each unit."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ def situation_table(result: Result, names: Mapping[str, str], leads: Mapping[str
         own.sort(key=lambda row: row["place"] != ALL)
         parts.append(html.Tbody([html.Tr(title), *(_row(row, names, layer, say) for row in own)]))
     table = html.Table([html.Thead(head), *parts], className="cm-table cm-small", id="situation-table")
-    scrolled = html.Div(table, className="cm-scroll cm-situation", tabIndex="0", role="region", **{"aria-label": say("standing.table")})
+    spoken: dict[str, Any] = {"aria-label": say("standing.table")}
+    scrolled = html.Div(table, className="cm-scroll cm-situation", tabIndex="0", role="region", **spoken)
     return html.Details([html.Summary(say("standing.table")), scrolled, _given(result, say)], id="situation-rows")
 
 
@@ -70,7 +71,7 @@ def _row(row: dict[str, Any], names: Mapping[str, str], layer: str, say: Words) 
     code, component = row["place"], row["component"]
     name = say("map.home") if code == ALL else names.get(code, code)
     shown = html.B(name) if code == ALL or not layer else asking(name, layer=layer, place=code)
-    cells = ["—"] * 4 if row.get("masked") else [_counted(row, say), _value(row), _beside(row, say), _change(row, say)]
+    cells = ["—"] * 4 if row.get("masked") else [_counted(row, say), _value(row), _beside(row, say), _change(row)]
     more: dict[str, Any] = {"data-row": row_key(code, component), "tabIndex": "-1"}
     first = html.Th([shown, html.Span(_told(row, say), className=f"cm-direction {row['direction']}")], scope="row")
     return html.Tr([first, *(html.Td(cell, className="n") for cell in cells)], **more)
@@ -88,9 +89,9 @@ def _number(row: dict[str, Any], column: str) -> str:
 
 
 def _counted(row: dict[str, Any], say: Words) -> str:
-    if row["total"] is not None:
-        return f"{_number(row, 'n')} · {say('standing.points', n=_number(row, 'total'))}"
-    return _number(row, "n") if row["denominator_n"] is None else f"{_number(row, 'n')} / {_number(row, 'denominator_n')}"
+    of = "" if row["denominator_n"] is None else f" / {_number(row, 'denominator_n')}"
+    total = "" if row["total"] is None else f" · {say('standing.points', n=_number(row, 'total'))}"
+    return f"{_number(row, 'n')}{of}{total}"
 
 
 def _value(row: dict[str, Any]) -> str:
@@ -105,7 +106,7 @@ def _beside(row: dict[str, Any], say: Words) -> str:
     return _number(row, "before")
 
 
-def _change(row: dict[str, Any], say: Words) -> str:
+def _change(row: dict[str, Any]) -> str:
     """Write the difference to the weeks compared with; of a count its ratio to what was expected, which volume has as its value."""
     change, lower, upper = row["change"], row["change_lower"], row["change_upper"]
     if change is None or row["component"] == "volume":

@@ -67,7 +67,7 @@ def test_a_count_of_units_shows_all_the_rows_it_counts(fake: FakeReader) -> None
 
 def test_what_forbids_a_comparison_stands_above_the_numbers(fake: FakeReader, monkeypatch: pytest.MonkeyPatch) -> None:
     made = situation(fake)
-    told = {"banner": "no_data", "banner_numbers": {}, "weeks_masked_n": 2}
+    told = {"banner": "banner_no_data", "banner_numbers": {}, "weeks_masked_n": 2}
     monkeypatch.setattr("tests.dashboard.fake_reader.FAKE_WHOLE", {"situation": lambda _: replace(made, parameters=made.parameters | told)})
     ids = [str(attribute(one, "id")) for one in parts(panel(fake, lang="en")) if attribute(one, "id")]
     assert ids.index("situation-banner") < ids.index("situation-masked") < ids.index("five") < ids.index("situation-text")
@@ -102,9 +102,10 @@ def test_a_refusal_is_said(monkeypatch: pytest.MonkeyPatch, lang: str) -> None:
 
     monkeypatch.setattr(reader, "statistic", refuse)
     said = text_of(panel(reader, lang=lang))
-    assert words(lang)("badge.now", when="2018-08-30 17:30") in said
+    head = words(lang)("badge.now", when="2018-08-30 17:30")
+    assert head in said
     assert ("situation needs a year" in said) == (lang == "en")
-    assert len(said) > 40
+    assert len(said.partition(head)[2]) > 5
 
 
 def test_hidden_numbers_stay_hidden(fake: FakeReader, monkeypatch: pytest.MonkeyPatch) -> None:
