@@ -14,6 +14,7 @@ PYTEST_WORKERS ?= auto
 help:
 	@echo "make demo [CITY=luqiao|boston] [ONCE=1] [PORT=8050] [STORE=postgis]   sample city, pipeline, dashboard on http://127.0.0.1:8050"
 	@echo "make test      whole suite      make check   ruff, mypy --strict, import-linter"
+	@echo "make docs      the documentation, built into build/site without the Internet"
 	@echo "make accept    checks that need ../shared      make setup   only the environment"
 
 setup: $(VENV)/.ready
@@ -50,8 +51,14 @@ accept: setup
 	@test -d ../shared || { echo "make accept needs ../shared (the project's shared data)"; exit 1; }
 	$(BIN)/python -m pytest tests/accept --accept
 
+docs: setup
+	$(BIN)/python tools/glossary.py --check
+	$(BIN)/python tools/reference.py build/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
+	@echo "build/site/index.html"
+
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-.PHONY: help setup demo test check accept format
+.PHONY: help setup demo test check accept docs format
