@@ -30,6 +30,8 @@ _OTHER_COLOURS: Final = ("#f4a582", "#92c5de", "#4393c3", "#c2a5cf", "#80cdc1", 
 _SHADES: Final = ("#fee8c8", "#fdbb84", "#fc8d59", "#e34a33", "#b30000")
 _QUIET_COLOUR: Final = "#e3e6ea"
 _UNKNOWN_COLOUR: Final = "#f7f7f7"
+_MANY: Final = 1_500
+"""Of so many places outlines would be all that one sees."""
 _VERTICES: Final = 400
 """A shape is drawn with vertices no closer than this part of the map's width."""
 
@@ -80,7 +82,7 @@ def draw(result: Result, shapes: GeoDataFrame, *, value: str | None = None) -> F
     groups = _classes(table, column) if table.schema[column] == pl.String else _shades(table, column)
     for name, colour, places in groups:
         x, y = _chain([outlines[place] for place in places])
-        line = {"width": 0.4, "color": "#8a8f98"}
+        line = {"width": 0.4 if len(outlines) < _MANY else 0.1, "color": "#8a8f98"}
         figure.add_scatter(
             x=x, y=y, fill="toself", fillcolor=colour, line=line, mode="lines", name=f"{name} ({len(places)})", hoverinfo="skip"
         )
