@@ -207,10 +207,13 @@ def sum_tail(means: Floats, size: float, observed: int) -> float:
             mass += parts[j]
         mass *= size / k
         if upper:
+            if mass == 0.0:
+                # So far above the mean that the probabilities are below the smallest number.
+                return min(1.0, tail * exp(log_scale))
             if k >= observed:
                 tail += mass
                 falling = max(mass / before, steepest)
-                if mass == 0.0 or (falling < 1.0 and mass * falling / (1.0 - falling) < 1e-16 * tail):
+                if falling < 1.0 and mass * falling / (1.0 - falling) < 1e-16 * tail:
                     return min(1.0, tail * exp(log_scale))
         else:
             running += mass
