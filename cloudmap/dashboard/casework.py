@@ -191,7 +191,15 @@ def _stays(result: Result, say: Words) -> list[Any]:
     )
     axes = {
         "xaxis": {"title": {"text": say("dwell.median")}, "rangemode": "tozero", "tickformat": ",d", "showgrid": True},
-        "yaxis": {"autorange": "reversed", "automargin": True, "nticks": 12, "tickformat": ""},
+        "yaxis": {
+            "autorange": "reversed",
+            "automargin": True,
+            "nticks": 12,
+            "tickformat": "",
+            "ticks": "outside",
+            "ticklen": 9,
+            "tickcolor": "rgba(0,0,0,0)",
+        },
         "margin": {"l": 72, "r": 8, "t": 8, "b": 40},
     }
     return [chart([bars], alt=say("dwell.alt"), height=64 + 28 * shown.height, axes=axes)]

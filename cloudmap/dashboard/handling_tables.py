@@ -87,13 +87,13 @@ def street_table(drawing: Drawing) -> list[Any]:
         for row, day in zip(rows.to_dicts(), days, strict=True)
     ]
     columns = [
-        column("category", say("col.category"), width=116, tooltipField="category"),
-        column("place", say("col.place"), width=116, tooltipField="place"),
-        column("day", say("col.day"), width=100),
-        column("why", say("col.why"), flex=1, minWidth=150, tooltipField="why"),
+        column("category", say("col.category"), width=96, tooltipField="category"),
+        column("place", say("col.place"), width=112, tooltipField="place"),
+        column("why", say("col.why"), flex=1, minWidth=170, tooltipField="why"),
+        column("day", say("col.day"), width=96),
         column("id", say("col.report"), width=120, tooltipField="id"),
     ]
-    shown = html.Small(say("overdue.all", n=rows.height))
+    shown = html.Small(say("meeting.first" if rows.height == TABLED else "overdue.all", n=rows.height))
     return [html.H3([say("meeting.table"), shown]), html.Div(grid("meeting-grid", columns, listed, say), className="cm-overdue")]
 
 

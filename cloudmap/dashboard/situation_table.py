@@ -94,10 +94,13 @@ def _counted(row: dict[str, Any], say: Words) -> str:
     return f"{_number(row, 'n')}{of}{total}"
 
 
-def _value(row: dict[str, Any]) -> str:
-    if row["lower"] is None and row["upper"] is None:
-        return _number(row, "value")
-    return f"{_number(row, 'value')} ({_number(row, 'lower')} – {_number(row, 'upper')})"
+def _value(row: dict[str, Any]) -> list[Any]:
+    span = "" if row["lower"] is None and row["upper"] is None else f"{_number(row, 'lower')} – {_number(row, 'upper')}"
+    return _spanned(_number(row, "value"), span)
+
+
+def _spanned(value: str, span: str) -> list[Any]:
+    return [value, html.Small(span)] if span else [value]
 
 
 def _beside(row: dict[str, Any], say: Words) -> str:
@@ -106,17 +109,17 @@ def _beside(row: dict[str, Any], say: Words) -> str:
     return _number(row, "before")
 
 
-def _change(row: dict[str, Any]) -> str:
+def _change(row: dict[str, Any]) -> list[Any]:
     """Write the difference to the weeks compared with; of a count its ratio to what was expected, which volume has as its value."""
     change, lower, upper = row["change"], row["change_lower"], row["change_upper"]
     if change is None or row["component"] == "volume":
-        return "—"
+        return ["—"]
     if row["component"] in _RATIO:
-        return f"×{change:.2f}" + ("" if lower is None or upper is None else f" ({lower:.2f} – {upper:.2f})")
+        return _spanned(f"×{change:.2f}", "" if lower is None or upper is None else f"{lower:.2f} – {upper:.2f}")
     scale = _SIGNED[row["unit"]]
     digits = 1 if row["unit"] == "share" else 2
-    span = "" if lower is None or upper is None else f" ({_signed(scale * lower, digits)} – {_signed(scale * upper, digits)})"
-    return f"{_signed(scale * change, digits)}{span}"
+    span = "" if lower is None or upper is None else f"{_signed(scale * lower, digits)} – {_signed(scale * upper, digits)}"
+    return _spanned(_signed(scale * change, digits), span)
 
 
 def _signed(value: float, digits: int) -> str:

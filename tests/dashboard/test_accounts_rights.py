@@ -49,6 +49,7 @@ ROUTES: dict[str, tuple[str, str, frozenset[str]]] = {
 CALLBACKS: dict[str, frozenset[str]] = {
     "..view.data...shell.children..": EVERY,
     "panel.children": EVERY,
+    "standing.children": EVERY,
     "..sheet.children...sheet-done.data..": EVERY,
     "url.search": NOBODY,
     "panel-view.data": NOBODY,
