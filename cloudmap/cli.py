@@ -18,7 +18,7 @@ from rich.table import Table
 from cloudmap.access.views import Measure
 from cloudmap.accounts_cli import user_app
 from cloudmap.city import City, open_city
-from cloudmap.errors import CloudmapError, ConfigError
+from cloudmap.errors import AnalysisError, CloudmapError, ConfigError
 from cloudmap.schema import LEDGER_CLASSES, REPAIRS
 
 if TYPE_CHECKING:
@@ -347,7 +347,8 @@ def demo(
     where = folder / name
     init(where, sample=name, scale=scale)
     load(where)
-    analyse(where, back_test=["ALL"])
+    analyse(where)
+    _try_forecasts(where)
     if not once:
         serve(where, port=port)
         return
@@ -355,6 +356,18 @@ def demo(
 
     visited = serve_once(open_city(where), port=port)
     out.print(f"served and visited {len(visited)} pages and map resources on http://127.0.0.1:{port}; all answered")
+
+
+def _try_forecasts(where: Path) -> None:
+    """Back-test the sample's forecasts, or say why its past does not allow it: the page then shows the plain score."""
+    from cloudmap.pipeline import back_test
+
+    try:
+        with _working("back-test"):
+            card = back_test(open_city(where))["ALL"]
+        out.print(f"forecasts of ALL: {card.table.filter('shipped')['model'][0]} is used")
+    except AnalysisError as error:
+        out.print(f"forecasts were not back-tested: {error}", markup=False, highlight=False)
 
 
 def _reader(city: City, outside: bool, restricted: bool) -> Reader:

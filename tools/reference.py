@@ -1,7 +1,7 @@
 """Write the pages of the documentation site into a folder: those of docs/, and those made from the code.
 
-``python tools/reference.py build/docs`` copies docs/ and the repository's own pages, and writes reference/commands.md (from the command
-line), reference/errors.md (from `cloudmap.errors`), reference/verbs.md (public verbs) and api/<part>.md (public functions and classes
+``python tools/reference.py build/docs`` copies docs/ and the repository's own pages, and writes reference/commands.md (from the
+command line), reference/errors.md (from `cloudmap.errors`), reference/verbs.md (public verbs) and api/<part>.md (functions and classes
 of each part, read from the source without importing it).
 """
 

@@ -154,13 +154,14 @@ class Choices(Analysed):
     @lru_cache(maxsize=16)  # noqa: B019  (a reader lives as long as its page server)
     def weights(self, layer_id: str, day: date | None = None) -> csr_matrix:
         """Link each place of a layer to its neighbours, in the order of the sorted places: rings of cells, units that touch."""
-        from cloudmap.geo.weights import contiguity, neighbours
+        from cloudmap.geo.weights import TOUCH_M, contiguity, neighbours
 
         layer = self.layer(layer_id)
         if layer.kind == "cell":
             return neighbours(self._places(layer_id).to_list())
         shapes = self.geometry(layer_id, on=day).set_index("place")
-        return contiguity(shapes.loc[self._places(layer_id, day).to_list()].reset_index())
+        ordered = shapes.loc[self._places(layer_id, day).to_list()].reset_index()
+        return contiguity(ordered.to_crs(self.city.city.metric_crs), gap_m=TOUCH_M)
 
     @cached_property
     def fixed(self) -> FixedDay:

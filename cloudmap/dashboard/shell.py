@@ -56,6 +56,7 @@ def frame(children: Any = None) -> Any:
 def shell(view: View, reader: Reader) -> Any:
     """Build the page for a view: header, controls and every registered page."""
     say = words(view.lang)
+    sheet_name: dict[str, Any] = {"aria-label": say("panel.sheet")}
     return dmc.AppShell(
         [
             dcc.Store(id="config", data=map_config(reader, say)),
@@ -68,7 +69,7 @@ def shell(view: View, reader: Reader) -> Any:
             dmc.AppShellMain(
                 [
                     html.Section(_map(view, reader, say), className="cm-page cm-cloud"),
-                    html.Section(_sheet(say), className="cm-page cm-sheets", tabIndex="0", **{"aria-label": say("panel.sheet")}),
+                    html.Section(_sheet(say), className="cm-page cm-sheets", tabIndex="0", **sheet_name),
                 ],
                 className="cm-main",
             ),

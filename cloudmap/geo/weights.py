@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 
+TOUCH_M = 1.0
+"""Units of a base map that lie so close are taken to touch: their shared edge was drawn or rounded twice."""
+
+
 def neighbours(cells: Cells, *, k: int = 1) -> csr_matrix:
     """Link each H3 cell to the cells within k rings.
 

@@ -233,10 +233,10 @@ def neighbours(cube: Cube, *, k: int = 1) -> csr_matrix:
     >>> cm.neighbours(cube).shape == (len(cube.places), len(cube.places))
     True
     """
-    from cloudmap.geo.weights import contiguity
+    from cloudmap.geo.weights import TOUCH_M, contiguity
     from cloudmap.geo.weights import neighbours as rings
 
-    return rings(cube.places, k=k) if cube.kind == "cell" else contiguity(cube.shapes)
+    return rings(cube.places, k=k) if cube.kind == "cell" else contiguity(cube.shapes.to_crs(cube.city.city.metric_crs), gap_m=TOUCH_M)
 
 
 def _base_map(facts: Facts) -> Units:
