@@ -26,6 +26,9 @@ FIVE: Final = ("volume", "timeliness", "recurrence", "silence", "water")
 """Components that the first page shows as numbers; the text and the table have all seven."""
 BANNERS: Final = ("banner", "masked")
 """Sentences that stand above the numbers: nothing may be compared, weeks are not in yet."""
+OPENING: Final = ("(", "（")
+CLOSING: Final = frozenset("),.;%），。；、：")
+"""Marks that stay on the line of the number they stand beside."""
 LEADS: Final[dict[str, dict[str, str]]] = {
     "volume": {"page": "compare"},
     "severity": {"page": "handling", "tab": "rates"},
@@ -108,13 +111,16 @@ def _sentences(told: list[Sentence], say: Words) -> Any:
 
 
 def _linked(sentence: Sentence) -> list[Any]:
-    """Make every number of a sentence a way to the rows of the table that it comes from."""
+    """Make every number of a sentence a way to the rows of the table that it comes from; no line breaks between it and its marks."""
     parts: list[Any] = []
-    at = 0
+    text, at = sentence.text, 0
     for one in sorted(sentence.numbers, key=lambda number: number.start):
-        parts += [sentence.text[at : one.start], pointing(sentence.text[one.start : one.end], _rows(one, sentence))]
-        at = one.end
-    return [*parts, sentence.text[at:]]
+        start = one.start - 1 if text[at : one.start].endswith(OPENING) else one.start
+        end = one.end + 1 if text[one.end : one.end + 1] in CLOSING else one.end
+        button = pointing(text[one.start : one.end], _rows(one, sentence))
+        parts += [text[at:start], html.Span([text[start : one.start], button, text[one.end : end]], className="cm-whole")]
+        at = end
+    return [*parts, text[at:]]
 
 
 def _rows(one: Number, sentence: Sentence) -> list[str]:
