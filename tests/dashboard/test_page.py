@@ -209,7 +209,7 @@ def test_a_phone_shows_map_numbers_and_pickers_without_sideways_scrolling(phone:
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
     canvas = page.locator("#map canvas").bounding_box()
     assert (canvas["width"], canvas["height"] > 300) == (390, True)
-    assert page.locator(".cm-panel .cm-data-age").is_visible()
+    assert page.locator(".cm-badges-narrow .cm-data-age").is_visible()
     off_screen = "off => (document.getElementById('category').getBoundingClientRect().right <= 0) === off"
     page.wait_for_function(off_screen, arg=True)
     page.locator("#burger").click()
