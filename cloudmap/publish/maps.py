@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 SVG_SHAPES_MAX: Final = 4_000
 """Above this many coloured places a briefing embeds a picture: an SVG of more is slow to open."""
 
+_EDGES_MAX: Final = 600
+"""Above this many units a map draws the edges of the coarser levels only."""
+
 _PLAIN_FONT: Final = "DejaVu Sans"
 
 
@@ -96,7 +99,8 @@ def _sheet(reader: Reader, choice: MapChoice, language: Language) -> Sheet:
     metric = reader.city.city.metric_crs
     places = places.to_crs(metric)
     units = [one for one in reader.layers() if one.kind == "unit"]
-    outlines = [reader.geometry(one.id).to_crs(metric) for one in [one for one in units if one.id != layer_id][:2]]
+    edged = [*units[:2], *(one for one in units[2:] if one.id == layer_id and one.places_n <= _EDGES_MAX)]
+    outlines = [reader.geometry(one.id).to_crs(metric) for one in edged]
     water = [] if choice.measure == "reach" else [reader.geometry(one.id).to_crs(metric) for one in reader.layers() if one.kind == "water"]
     frame = None
     if choice.unit:

@@ -146,7 +146,7 @@ class Asked:
         ]
         left = len(rows) - ROWS_MAX
         more = self.wording.sentence(texts["labels"]["more"], {"shown": ROWS_MAX, "rest": left}) if left > 0 else ""
-        told = [{**row, "masked_text": self.few} if row.get("masked") else row for row in rows]
+        told = [{**row, "masked_text": texts["labels"]["hidden"]} if row.get("masked") else row for row in rows]
         return Table(key, self.heading(f"table_{key}"), made, told, note, more)
 
     def rows(self, table: pl.DataFrame) -> list[dict[str, Any]]:
