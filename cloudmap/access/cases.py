@@ -26,6 +26,10 @@ OVERDUE_COLUMNS: Final = (
 """Columns of the list of overdue cases."""
 
 
+HALL: Final = "hall_code"
+"""Column with the ground that a hall serves."""
+
+
 class Cases:
     """Answers questions about handling from the stored cases: one case a matter, as its first report tells it.
 
@@ -158,10 +162,9 @@ class Cases:
     # Lists
 
     def tiers(self, _layer: None, category: str, period_id: str) -> Result:
-        """Count by street which meeting each matter of the period is advised to go to; advice, not decision."""
+        """Count by community or village which meeting each matter of the period is advised to go to; advice, not decision."""
         advised = self._advised(category, self._reader.period(period_id))
-        area = self._hall_column()
-        table = advised.group_by(pl.col(area).alias("place"), "class").agg(pl.len().cast(pl.Int64).alias("n")).drop_nulls("place")
+        table = advised.group_by(pl.col(HALL).alias("place"), "class").agg(pl.len().cast(pl.Int64).alias("n")).drop_nulls("place")
         return Result(
             "meeting advised, by unit", {}, table.sort("place", "class"), "matters reported in the period", ("advice_not_decision",)
         )
@@ -169,12 +172,13 @@ class Cases:
     def _advised(self, category: str, period: Period) -> pl.DataFrame:
         from cloudmap.analytics.tiers import advice, circumstances
 
-        reader, area = self._reader, self._hall_column()
+        reader, area = self._reader, HALL
         if unit_column("microgrid").name not in reader.part("cases").columns:
             raise AnalysisError("meeting advice needs micro-grids in the base map; add a [[units]] layer of level microgrid")
         start = reader.city.midnight(period.first_on - timedelta(days=90))
         end = reader.city.midnight(period.last_on + timedelta(days=1))
         rows = self.frame(category).filter(pl.col("occurred_at").is_between(start, end, closed="left"))
+        rows = rows.with_columns(self._hall_of().alias(area))
         severity = {code: reader.taxonomy.severity(code) for code in reader.taxonomy.codes}
         tier = {code: reader.taxonomy.tier(code) for code in reader.taxonomy.codes}
         known = circumstances(rows, area=area)
@@ -263,10 +267,10 @@ class Cases:
     def _end(self, period_id: str) -> date:
         return self._reader.period(period_id).last_on + timedelta(days=1)
 
-    def _hall_column(self) -> str:
+    def _hall_of(self) -> pl.Expr:
+        """Name the ground that a hall serves: the community, where there is none the village, else the street."""
         columns = self._reader.part("cases").columns
-        names = [unit_column(level).name for level in ("community", "street", "village", "grid")]
-        found = next((name for name in names if name in columns), None)
-        if found is None:
-            raise AnalysisError("meeting advice needs communities or streets in the base map; add them to [[units]]")
-        return found
+        names = [unit_column(level).name for level in ("community", "village", "street", "grid") if unit_column(level).name in columns]
+        if not names:
+            raise AnalysisError("meeting advice needs communities, villages or streets in the base map; add them to [[units]]")
+        return pl.coalesce(names)
