@@ -148,7 +148,7 @@ def _path(shape: Any) -> Any:
     import shapely
     from matplotlib.path import Path
 
-    rings = shapely.get_rings(shapely.orient_polygons(shape))
+    rings = shapely.get_rings(shapely.get_parts(shapely.orient_polygons(shape)))  # of a multipolygon itself it gives none
     return Path.make_compound_path(*(Path(shapely.get_coordinates(ring), closed=True) for ring in rings))
 
 

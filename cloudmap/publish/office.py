@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 _MAP_WIDTH_MM: Final = 165
 _TEXT_WIDTH: Final = 9400
 """Width between the margins, in twentieths of a point."""
+_HALF_WIDTH: Final = 105
+"""Half a Chinese character in the letters of a table, with some room."""
+_CELL_MARGINS: Final = 240
+_SHORT: Final = 15
+"""Half widths up to which a text is not broken: numbers, intervals, dates."""
 _WIDEST: Final = 30
 """Half widths of a Chinese character that no column needs more than: longer texts are broken into lines."""
 _FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
@@ -120,8 +125,7 @@ def _fit(template: Any) -> None:
         columns = len(rows[0]) if rows else 0
         if not columns or any(len(row) != columns for row in rows):
             continue  # the office merged cells: its widths stand
-        needed = [min(max(_wide(row[at]) for row in rows), _WIDEST) + 2 for at in range(columns)]
-        widths = [str(round(_TEXT_WIDTH * one / sum(needed))) for one in needed]
+        widths = [str(one) for one in _widths([[_wide(row[at]) for row in rows] for at in range(columns)])]
         grid = table.find(qn("w:tblGrid"))
         for mark, width in zip(grid.findall(qn("w:gridCol")), widths, strict=False):
             mark.set(qn("w:w"), width)
@@ -134,6 +138,17 @@ def _fit(template: Any) -> None:
                     properties.insert(0, size)
                 size.set(qn("w:w"), width)
                 size.set(qn("w:type"), "dxa")
+
+
+def _widths(columns: list[list[int]]) -> list[int]:
+    """Share the width out: a column of short texts gets what they need, the others what is left, by what they need."""
+    needed = [min(max(column), _WIDEST) * _HALF_WIDTH + _CELL_MARGINS for column in columns]
+    short = [max(column) <= _SHORT for column in columns]
+    fixed = sum(one for one, is_short in zip(needed, short, strict=True) if is_short)
+    free = sum(needed) - fixed
+    if not free or fixed >= _TEXT_WIDTH:
+        return [round(_TEXT_WIDTH * one / sum(needed)) for one in needed]
+    return [one if is_short else round((_TEXT_WIDTH - fixed) * one / free) for one, is_short in zip(needed, short, strict=True)]
 
 
 def _wide(text: str) -> int:

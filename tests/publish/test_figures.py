@@ -106,3 +106,20 @@ def test_weeks_are_a_line_and_names_are_no_markup():
     assert plot(named).data[0].y[0] == "&lt;b&gt;x"
     with pytest.raises(AnalysisError, match="neither place"):
         plot(Result("count", {}, pl.DataFrame({"x": [1]}), "reports"))
+
+
+def test_every_part_of_a_multipolygon_is_drawn_and_holes_stay_holes():
+    from shapely.geometry import MultiPolygon, Polygon, box
+
+    holed = Polygon(box(0, 0, 9, 9).exterior, [box(3, 3, 6, 6).exterior])
+    path = drawing._path(MultiPolygon([holed, box(20, 0, 21, 1)]))
+    assert [path.contains_point(point) for point in ((1, 1), (20.5, 0.5), (15, 0.5))] == [True, True, False]
+    assert (path.codes == path.MOVETO).sum() == 3
+
+
+def test_columns_of_numbers_are_never_broken():
+    from cloudmap.publish.office import _TEXT_WIDTH, _widths
+
+    widths = _widths([[4, 9], [8, 8], [60, 12], [5, 6]])
+    assert abs(sum(widths) - _TEXT_WIDTH) <= 4
+    assert all(width >= 95 * wide for width, wide in zip(widths, (9, 8, 12, 6), strict=True))
