@@ -251,8 +251,11 @@ class Statistics:
             shown = table.with_columns(masked=pl.lit(value=False)) if "masked" not in table.columns else table
         else:
             derived = [column for column in table.columns if column not in KEYS and column not in counts]
+            # A count that a row does not have (a ratio's denominator, say) tells of nobody: it must not mask the others.
+            absent = {column: f"absent_{column}" for column in counts if table[column].null_count()}
+            told = table.with_columns(pl.col(column).is_null().alias(mark) for column, mark in absent.items())
             shown = disclose(
-                table,
+                told.with_columns(pl.col(list(absent)).fill_null(0)) if absent else told,
                 audience=reader.audience,
                 privacy=reader.city.privacy,
                 count_columns=counts,
@@ -261,6 +264,8 @@ class Statistics:
                 category=category if category in reader.taxonomy.codes else None,
                 restricted=reader.taxonomy.restricted,
             )
+            kept = [pl.when(~pl.col(mark)).then(pl.col(column)).alias(column) for column, mark in absent.items()]
+            shown = shown.with_columns(kept).drop(list(absent.values()))
         extra = tuple(one for one in self._caveats(name, category) if one not in made.caveats)
         return replace(made, table=shown, caveats=(*made.caveats, *extra), provenance=reader.provenance)
 

@@ -115,6 +115,18 @@ def test_what_goes_outside_has_no_small_counts_and_nothing_computed_from_them(ci
         assert hidden[count].null_count() == hidden.height
 
 
+def test_a_count_that_a_row_does_not_have_masks_nothing_outside(city, reader):
+    outside = cm.read(city, audience=Audience(kind="outside")).statistic("situation", layer="unit_street", period=PERIOD).table
+    inside = reader.statistic("situation", layer="unit_street", period=PERIOD).table
+    volume = inside.filter((pl.col("component") == "volume") & (pl.col("n") >= 5) & (pl.col("before_n") >= 5))
+    assert volume.height > 0
+    assert volume["denominator_n"].null_count() == volume.height
+    told = outside.join(volume.select("place", "component"), on=["place", "component"], how="semi")
+    assert not told["masked"].any()
+    assert told.sort("place")["n"].to_list() == volume.sort("place")["n"].to_list()
+    assert told["denominator_n"].null_count() == told.height
+
+
 def test_effort_leaves_restricted_categories_out(city, reader):
     effort = reader.statistic("effort").table
     counted = effort.filter(pl.col("source_id") == "ALL")["reports_n"].sum()
