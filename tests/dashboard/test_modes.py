@@ -99,7 +99,8 @@ def test_no_page_mixes_languages(fake_visitor: Visitor, lang: str) -> None:
         tab = {"hotspots": "method", "handling": "rates"}.get(page, "")
         fake_visitor.open(f"?page={page}&layer=unit_grid&lang={lang}&tab={tab}")
         fake_visitor.page.wait_for_selector("#sheet h1, #panel h2")
-        assert latin_words(fake_visitor) - SOURCES == set(), page
+        # Settings of the city file that a remedy names are what they are.
+        assert latin_words(fake_visitor) - SOURCES - {"time_format"} == set(), page
 
 
 def test_every_control_keeps_the_whole_view_in_the_address(fake_visitor: Visitor, fake: FakeReader) -> None:
