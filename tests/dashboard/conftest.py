@@ -73,8 +73,13 @@ class Visitor:
         page.on("request", lambda request: self.requests.append(request.url))
         page.on("console", lambda message: self.troubles.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: self.troubles.append(f"error: {error}"))
-        page.on("requestfailed", lambda request: self.troubles.append(f"failed: {request.url} {request.failure}"))
+        page.on("requestfailed", self._failed)
         page.on("dialog", lambda dialog: (self.troubles.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+
+    def _failed(self, request: Any) -> None:
+        # What a page had asked for when it was left is aborted by the browser, not by the server.
+        if "ERR_ABORTED" not in str(request.failure):
+            self.troubles.append(f"failed: {request.url} {request.failure}")
 
     def open(self, query: str = "") -> None:
         self.page.goto(f"http://127.0.0.1:{self.port}/{query}")
