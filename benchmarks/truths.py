@@ -275,6 +275,56 @@ def _told_cards(cube, cards, planted, what, weeks_n, found):
     return f"{what} ({judged} judged)", len(planted), len(told), len(planted) - len(told), false
 
 
+@truth("Overdue street")
+def overdue(sample):
+    """The funnel of on-time rates by street, in each of the four-week periods from which on one street is late."""
+    reader, planted = cm.read(sample.city), sample.truth["overdue"]
+    begun = date.fromisoformat(planted["from"])
+    periods = [one for one in reader.periods() if one.weeks_n == 4 and one.first_on >= begun][::4]
+    low = {}
+    for period in periods:
+        table = reader.statistic("funnel", layer="unit_street", period=period.id).table
+        low[period.id] = set(table.filter(pl.col("class").str.starts_with("below"))["place"])
+    found = [planted["street"] in one for one in low.values()]
+    false = sum(len(one - {planted["street"]}) for one in low.values())
+    row = (f"street below the limits, {len(periods)} periods of 4 weeks", len(periods), sum(found), len(found) - sum(found), false)
+    return Section(
+        [row], [f"Late from {planted['from']} on: {planted['street']}; the other {len(planted['by_street']) - 1} streets are not."]
+    )
+
+
+@truth("Campaign against four small vehicles")
+def campaign(sample):
+    """The target list going to zero, and the category's reports following."""
+    reader, planted = cm.read(sample.city), sample.truth["campaign"]
+    burn_down = reader.statistic("burn_down")
+    told = next(iter(burn_down.parameters.values()))
+    last = date.fromisoformat(told["zero_on"])
+    near = abs((last - date.fromisoformat(planted["zero_on"])).days) <= 1
+    counted = told["targets_n"] == planted["targets_n"] and burn_down.table["left_n"][-1] == 0
+    rows = [
+        ("list that ends, to the day", 1, int(near), int(not near), 0),
+        ("targets done", planted["targets_n"], planted["targets_n"] - burn_down.table["left_n"][-1], burn_down.table["left_n"][-1], 0),
+    ]
+    return Section(rows, [f"Zero on {told['zero_on']}, planted {planted['zero_on']}; the list {'agrees' if counted else 'differs'}."])
+
+
+@truth("Changed category")
+def renamed(sample):
+    """A source renames a label: both names must be one category, and the rename no change of level."""
+    planted = sample.truth["renamed"]
+    where = [("source_id", "==", planted["source"])]
+    rows = open_store(sample.city).read("reports", ["category_raw", "category_code"], where=where)
+    labels = [planted["before"], planted["after"]]
+    mapped = rows.filter(pl.col("category_raw").is_in(labels)).group_by("category_raw").agg(pl.col("category_code").unique())
+    codes = dict(mapped.iter_rows())
+    one = [name for name in labels if codes.get(name) == [planted["category"]]]
+    regimes = cm.statistic(sample.city, "regimes").table.filter(pl.col("source_id") == planted["source"])
+    changed = regimes.filter(pl.col("kind") == "detected").height
+    row = ("labels that count as the category", len(labels), len(one), len(labels) - len(one), changed)
+    return Section([row], [f"Renamed on {planted['on']}; false counts changes of level that the rename made the source show."])
+
+
 def _groups(cube):
     return [group for group, codes in cube.taxonomy.groups.items() if set(codes) & set(cube.taxonomy.scored)]
 
