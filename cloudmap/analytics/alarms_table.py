@@ -11,7 +11,7 @@ import polars as pl
 from scipy import stats
 
 from cloudmap.analytics.conditional import tails
-from cloudmap.analytics.inference import fdr
+from cloudmap.analytics.inference import fdr_of_tested
 from cloudmap.analytics.noise import fit_noise
 from cloudmap.analytics.panel import Panel
 from cloudmap.analytics.past_many import predict_flexible_many
@@ -95,12 +95,10 @@ def alarms(panels: Sequence[Panel], *, alpha: float = 0.01) -> Result:
     short_enough = usable >= _BASELINE + _GAP and bool(first.complete[at - _BASELINE - _GAP : at].all())
     judged = [_judge(one.counts, at, first.regime_from, trained, alpha, long_enough, short_enough) for one in panels]
     table = _table(first, panels, judged, at, usable)
-    p = table["p"].drop_nulls().to_numpy()
-    q = fdr(p) if p.size else p
-    adjusted = np.full(table.height, np.nan)
-    adjusted[table["p"].is_not_null().to_numpy()] = q
+    p = table["p"].drop_nulls()
+    adjusted = fdr_of_tested(table["p"].to_numpy())
     caveats = [] if long_enough else ["alarms_short_history"]
-    if not p.size:
+    if p.is_empty():
         caveats.append("alarms_too_little")
     return Result(
         method="alarms",
@@ -111,11 +109,11 @@ def alarms(panels: Sequence[Panel], *, alpha: float = 0.01) -> Result:
             "alpha": alpha,
             "least_n": LEAST_N,
             "series_n": table.height,
-            "judged_n": int(p.size),
-            "false_alarms_expected": round(alpha * p.size, 2),
+            "judged_n": p.len(),
+            "false_alarms_expected": round(alpha * p.len(), 2),
         },
         table=table.with_columns(pl.Series("q", adjusted).fill_nan(None)),
-        denominator=f"{p.size} of {table.height} series judged; at alpha {alpha:g} about {alpha * p.size:.1f} false alarms are expected",
+        denominator=f"{p.len()} of {table.height} series judged; at alpha {alpha:g} about {alpha * p.len():.1f} false alarms are expected",
         caveats=tuple(caveats),
     )
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from cloudmap.analytics.conditional import share_interval, tails
-from cloudmap.analytics.inference import fdr
+from cloudmap.analytics.inference import fdr_of_tested
 from cloudmap.analytics.noise import fit_noise
 from cloudmap.analytics.panel import Panel
 from cloudmap.analytics.periods import Period
@@ -264,9 +264,7 @@ def _judged(table: pl.DataFrame, firm: Floats, odds: Floats, threshold: float) -
     some = comparable & (total > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio[some], lower[some], upper[some] = ((one / np.where(one < 1, 1 - one, np.nan) / odds)[some] for one in (n / total, low, high))
-    q = np.full(n.size, np.nan)
-    if possible.any():
-        q[possible] = fdr(p[possible])
+    q = fdr_of_tested(p, possible)
     found = {"ratio": ratio, "lower": lower, "upper": upper, "p": p, "q": q}
     table = table.with_columns(pl.Series(name, np.where(np.isfinite(one), one, np.nan)).fill_nan(None) for name, one in found.items())
     more = pl.when(pl.col("n") > pl.col("expected")).then(pl.lit("more")).otherwise(pl.lit("less"))

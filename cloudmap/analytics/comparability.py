@@ -13,7 +13,7 @@ from scipy import stats
 
 from cloudmap.analytics.effort import CITY
 from cloudmap.analytics.indicators import compared
-from cloudmap.analytics.inference import fdr
+from cloudmap.analytics.inference import fdr_of_tested
 from cloudmap.analytics.periods import Period
 from cloudmap.analytics.regimes import regime_starts
 from cloudmap.analytics.result import Result
@@ -237,7 +237,5 @@ def _with_p(table: pl.DataFrame) -> pl.DataFrame:
         pooled = (n * now + before_n * before) / (n + before_n)
         z = (now - before) / np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / before_n))
     p = np.where(usable, 2 * stats.norm.sf(np.abs(np.nan_to_num(z))), np.nan)
-    q = np.full(p.size, np.nan)
-    if usable.any():
-        q[usable] = fdr(p[usable])
+    q = fdr_of_tested(p, usable)
     return table.with_columns(pl.Series("p", p).fill_nan(None), pl.Series("q", q).fill_nan(None))

@@ -49,3 +49,36 @@ def fdr(p: npt.ArrayLike, *, method: Literal["bh", "by"] = "bh") -> npt.NDArray[
         raise AnalysisError("fdr got p-values that are missing or outside 0 to 1; leave out places without a test before adjusting")
     adjusted: npt.NDArray[np.float64] = stats.false_discovery_control(values, method=method)
     return adjusted
+
+
+def fdr_of_tested(p: npt.ArrayLike, tested: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.float64]:
+    """Adjust the p-values of those tests that could be made, by Benjamini-Hochberg; the others are no part of the family.
+
+    Parameters
+    ----------
+    p : array_like of shape (n,)
+        p-values, each in 0 to 1 where it was tested.
+    tested : bool array of shape (n,), optional
+        Which were; those that are finite where not given.
+
+    Returns
+    -------
+    ndarray of shape (n,), float64
+        Adjusted p-values, q; NaN where nothing was tested.
+
+    Raises
+    ------
+    AnalysisError
+        A p-value that was tested is outside 0 to 1.
+
+    Examples
+    --------
+    >>> fdr_of_tested([0.01, float("nan"), 0.04]).round(4).tolist()
+    [0.02, nan, 0.04]
+    """
+    values = np.asarray(p, dtype=np.float64)
+    family = np.isfinite(values) if tested is None else tested
+    adjusted = np.full(values.shape, np.nan)
+    if family.any():
+        adjusted[family] = fdr(values[family])
+    return adjusted

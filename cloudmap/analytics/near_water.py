@@ -12,7 +12,7 @@ from scipy import special, stats
 from cloudmap.analytics.conditional import share_interval
 from cloudmap.analytics.exposure import MINIMUM_EXPECTED
 from cloudmap.analytics.hotspots import gi_nb_p
-from cloudmap.analytics.inference import fdr
+from cloudmap.analytics.inference import fdr_of_tested
 from cloudmap.analytics.negative_binomial import fit_rate_and_size
 from cloudmap.analytics.result import Result
 from cloudmap.analytics.suitable import suitable_exposure, suitable_values
@@ -80,9 +80,7 @@ def by_reach(counts: pl.DataFrame, *, weights: Weights | None = None, threshold:
         p[enough] = _tail(n[enough], km[enough]) if weights is None else gi_nb_p(n, km, weights)[enough]
     else:
         caveats.append("too_few_reaches")
-    q = np.full(n.size, np.nan)
-    if np.isfinite(p).any():
-        q[np.isfinite(p)] = fdr(p[np.isfinite(p)])
+    q = fdr_of_tested(p)
     lower, upper = _poisson_interval(n)
     around = n if weights is None else n + np.asarray(weights.astype(np.bool_).astype(np.int64) @ n)
     table = counts.select("place", "name", "kind", "length_m", pl.col("n").cast(pl.Int64)).with_columns(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 from scipy import stats
 
-from cloudmap.analytics.inference import fdr
+from cloudmap.analytics.inference import fdr_of_tested
 from cloudmap.analytics.negative_binomial import fit_size
 from cloudmap.analytics.panel import HasPanel, Panel
 from cloudmap.analytics.periods import week_id
@@ -104,9 +104,7 @@ def silent_cells(cube: HasPanel, *, weeks: int = 13, threshold: float = 0.05) ->
     counts, shown = _suitable(panel, weeks, threshold)
     best = _telling(_looks(panel, counts, _exposure(panel), weeks), threshold)
     tested = np.isfinite(best.p)
-    q = np.full(tested.size, np.nan)
-    if tested.any():
-        q[tested] = fdr(best.p[tested])
+    q = fdr_of_tested(best.p, tested)
     n = counts[:, -weeks:].sum(axis=1)
     # What is expected of the window goes with the span that tells most: its history ends before the silence.
     since = np.cumsum(counts.sum(axis=0)[::-1]).astype(np.float64)

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from cloudmap.analytics.comparability import YEAR_WEEKS, Comparability, comparable
-from cloudmap.analytics.inference import fdr
+from cloudmap.analytics.inference import fdr_of_tested
 from cloudmap.analytics.panel import Panel
 from cloudmap.analytics.periods import Period, week_id
 from cloudmap.analytics.result import Result
@@ -221,10 +221,7 @@ def _judged(table: pl.DataFrame, threshold: float) -> pl.DataFrame:
     parts = []
     for name in COMPONENTS:
         part = table.filter(pl.col("component") == name)
-        p = part["p"].to_numpy()
-        q = np.full(p.size, np.nan)
-        if np.isfinite(p).any():
-            q[np.isfinite(p)] = fdr(p[np.isfinite(p)])
+        q = fdr_of_tested(part["p"].to_numpy())
         parts.append(part.with_columns(pl.Series("q", q).fill_nan(None)))
     table = pl.concat(parts)
     none = pl.when(pl.col("component").is_in(["volume", "water"])).then(1.0).otherwise(0.0)
