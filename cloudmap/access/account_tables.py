@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from sqlalchemy import JSON, Boolean, Column, Connection, Float, Integer, MetaData, String, Table, create_engine, event
+from sqlalchemy import JSON, Boolean, Column, Float, Integer, MetaData, String, Table
 from sqlalchemy.exc import DatabaseError
-from sqlalchemy.pool import NullPool
 
 from cloudmap.errors import AccessError
+from cloudmap.store.transactions import Transactions
 
 NAME: Final = "accounts.sqlite"
 VERSION: Final = 1
@@ -71,7 +69,7 @@ attempts = Table(
 )
 
 
-class AccountFile:
+class AccountFile(Transactions):
     """The file and the transactions on it.
 
     Parameters
@@ -94,8 +92,7 @@ class AccountFile:
             raise AccessError(f"{path}: accounts cannot be kept here ({error.strerror or error}). Make the folder writable") from error
         if mode & 0o077:
             raise AccessError(f"{path}: others can read it (mode {mode:03o}), and with it the hashes of passwords. Run `chmod 600 {path}`")
-        self._engine = create_engine("sqlite://", creator=self._connect, poolclass=NullPool)
-        event.listen(self._engine, "begin", _begin)
+        super().__init__(self._connect)
         try:
             self._prepare()
         except (sqlite3.Error, DatabaseError) as error:
@@ -117,24 +114,6 @@ class AccountFile:
                 metadata.create_all(transaction, checkfirst=True)
                 transaction.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Open a transaction that sees one snapshot and writes nothing."""
-        with self._engine.connect() as connection:
-            yield connection
-            connection.rollback()
-
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """Open a transaction with every other writer shut out; an exception takes all of it back."""
-        with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
-            yield connection
-
     def _connect(self) -> sqlite3.Connection:
         location = f"file:{quote(str(self.path))}?mode=rw"
         return sqlite3.connect(location, uri=True, timeout=30, isolation_level=None, check_same_thread=False)
-
-
-def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -28,20 +27,18 @@ from sqlalchemy import (
     Row,
     String,
     Table,
-    create_engine,
-    event,
     func,
     insert,
     select,
     text,
     update,
 )
-from sqlalchemy.pool import NullPool
 
 from cloudmap.errors import StoreError
 from cloudmap.store import points
 from cloudmap.store.contract import LoadKey, LoadRecord
 from cloudmap.store.files import StoredFile
+from cloudmap.store.transactions import Transactions
 
 SCHEMA_VERSION: Final = 2
 """Raised with every change of the tables below; a store with a higher one is refused, one with a lower one is brought up."""
@@ -115,7 +112,7 @@ remembered = Table(
 )
 
 
-class Catalog:
+class Catalog(Transactions):
     """The catalog file of one lake, and the transactions on it.
 
     Parameters
@@ -126,9 +123,7 @@ class Catalog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        # A connection a transaction: nothing is shared between threads, and a forked process inherits no open file.
-        self._engine = create_engine("sqlite://", creator=self._connect, poolclass=NullPool)
-        event.listen(self._engine, "begin", _begin)
+        super().__init__(self._connect)
 
     def create(self) -> None:
         """Make the tables where they are missing, all in one transaction."""
@@ -168,19 +163,6 @@ class Catalog:
                 points.reach("in-upgrade")
             transaction.execute(update(about).where(about.c.name == "schema_version").values(value=str(SCHEMA_VERSION)))
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Open a transaction that sees one snapshot and writes nothing."""
-        with self._engine.connect() as connection:
-            yield connection
-            connection.rollback()
-
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """Open a transaction with every other writer shut out; an exception takes all of it back."""
-        with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
-            yield connection
-
     def _connect(self) -> sqlite3.Connection:
         if not os.access(self.path.parent, os.W_OK, effective_ids=True):
             return self._open(self._mode_without_log())
@@ -211,11 +193,6 @@ class Catalog:
 
 def _version(transaction: Connection) -> int:
     return int(transaction.scalar(select(about.c.value).where(about.c.name == "schema_version")) or 0)
-
-
-def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def load_records(transaction: Connection) -> list[LoadRecord]:
