@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,6 +15,7 @@ from cloudmap.access.views import ALL, Category
 from cloudmap.errors import AccessError, AnalysisError
 
 if TYPE_CHECKING:
+    from cloudmap.analytics.periods import Period
     from cloudmap.city import City
     from cloudmap.ingest.taxonomy import Taxonomy
     from cloudmap.store.contract import Store
@@ -57,6 +58,10 @@ class Analysed:
         """Tell whether the store has a newer analysis than this reader shows."""
         stored = self.store.result("analysis")
         return stored is not None and stored.provenance["key"] != self.provenance["key"]
+
+    def span(self, period: Period) -> tuple[datetime, datetime]:
+        """Return the instants (UTC) between which a period lies: from the first, up to but not including the second."""
+        return self.city.midnight(period.first_on), self.city.midnight(period.last_on + timedelta(days=1))
 
     def part(self, name: str) -> pl.DataFrame:
         """Return a part of the analysis as it is stored; nothing of it may leave without `disclose`.

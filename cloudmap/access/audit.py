@@ -112,11 +112,7 @@ def verify(city: City, *, holds: str | None = None) -> Chain:
     AccessError
         The log cannot be read.
     """
-    path = city.folder / NAME
-    try:
-        content = path.read_bytes() if path.exists() else b""
-    except OSError as error:
-        raise AccessError(f"{path}: cannot be read ({error.strerror or error})") from error
+    content = _content(city)
     previous, seen, number = START, holds is None, 0
     for number, line in enumerate(content.splitlines(keepends=True), start=1):
         reason = _fault(line, number, previous)
@@ -142,19 +138,23 @@ def newest(city: City, limit: int = 200) -> list[dict[str, Any]]:
     AccessError
         The log cannot be read.
     """
-    path = city.folder / NAME
-    try:
-        lines = path.read_bytes().splitlines()[-limit:] if path.exists() else []
-    except OSError as error:
-        raise AccessError(f"{path}: cannot be read ({error.strerror or error})") from error
     entries = []
-    for line in reversed(lines):
+    for line in reversed(_content(city).splitlines()[-limit:]):
         try:
             entry = json.loads(line)
         except ValueError:
             entry = {"action": "unreadable"}
         entries.append(entry if isinstance(entry, dict) else {"action": "unreadable"})
     return entries
+
+
+def _content(city: City) -> bytes:
+    """Read the whole log; nothing where there is none."""
+    path = city.folder / NAME
+    try:
+        return path.read_bytes() if path.exists() else b""
+    except OSError as error:
+        raise AccessError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 def _append(path: Path, action: str, details: dict[str, Any], user: str) -> str:

@@ -52,7 +52,7 @@ class Cases:
         cases = reader.part("cases").filter(pl.col("category_code").is_in(reader.codes(category, "handling")))
         if period is None:
             return cases
-        start, end = (reader.city.midnight(day) for day in (period.first_on, period.last_on + timedelta(days=1)))
+        start, end = reader.span(period)
         return cases.filter(pl.col("opened_at").is_between(start, end, closed="left"))
 
     # Rates
@@ -112,7 +112,8 @@ class Cases:
     def overdue(self, layer_id: str, category: str, period_id: str) -> Result:
         """Count the open cases of each place and those that are past their due time, as of the data's now; cases are counts, not rates."""
         layer = self._reader.layer(layer_id)
-        rows = self.frame(category).filter(pl.col("opened_at") < self._reader.city.midnight(self._end(period_id)))
+        _, end = self._reader.span(self._reader.period(period_id))
+        rows = self.frame(category).filter(pl.col("opened_at") < end)
         column = place_column(layer)
         key = pl.col(column)
         open_now = pl.col("closed_at").is_null() & (pl.col("state") != "void")
@@ -175,9 +176,9 @@ class Cases:
         reader, area = self._reader, HALL
         if unit_column("microgrid").name not in reader.part("cases").columns:
             raise AnalysisError("meeting advice needs micro-grids in the base map; add a [[units]] layer of level microgrid")
-        start = reader.city.midnight(period.first_on - timedelta(days=90))
-        end = reader.city.midnight(period.last_on + timedelta(days=1))
-        rows = self.frame(category).filter(pl.col("occurred_at").is_between(start, end, closed="left"))
+        start, end = reader.span(period)
+        before = reader.city.midnight(period.first_on - timedelta(days=90))
+        rows = self.frame(category).filter(pl.col("occurred_at").is_between(before, end, closed="left"))
         rows = rows.with_columns(self._hall_of().alias(area))
         severity = {code: reader.taxonomy.severity(code) for code in reader.taxonomy.codes}
         tier = {code: reader.taxonomy.tier(code) for code in reader.taxonomy.codes}
@@ -189,7 +190,7 @@ class Cases:
             pl.col("category_code").replace_strict(severity, return_dtype=pl.Int64).alias("severity"),
             pl.col("category_code").replace_strict(tier, return_dtype=pl.String).alias("category_tier"),
         )
-        rows = rows.filter(pl.col("occurred_at") >= reader.city.midnight(period.first_on))
+        rows = rows.filter(pl.col("occurred_at") >= start)
         told = advice(rows).table
         return rows.select("report_id", "category_code", "occurred_at", area).join(told, on="report_id", how="left", maintain_order="left")
 
@@ -202,14 +203,9 @@ class Cases:
             The audience may see no single report.
         """
         reader = self._reader
-        column = place_column(reader.layer(layer_id))
-        key: object = place
-        if reader.layer(layer_id).kind == "cell":
-            from cloudmap.geo.cells import from_hex
-
-            key = from_hex(pl.Series([place]))[0]
+        here = pl.col(place_column(reader.layer(layer_id))) == reader.place_key(layer_id, place)
         rows = within(self.frame(category).filter("overdue"), reader.audience, reader.city.levels)
-        rows = rows.filter(pl.col(column) == key).sort("due_at", "report_id").head(limit)
+        rows = rows.filter(here).sort("due_at", "report_id").head(limit)
         kept = [
             name for name in dict.fromkeys([*OVERDUE_COLUMNS, *scope_columns(reader.audience, reader.city.levels)]) if name in rows.columns
         ]
@@ -263,9 +259,6 @@ class Cases:
 
     def _codes_of(self, layer_id: str) -> list[str]:
         return sorted(str(place) for place in self._reader.geometry(layer_id)["place"])
-
-    def _end(self, period_id: str) -> date:
-        return self._reader.period(period_id).last_on + timedelta(days=1)
 
     def _hall_of(self) -> pl.Expr:
         """Name the ground that a hall serves: the community, where there is none the village, else the street."""

@@ -163,6 +163,31 @@ class Choices(Analysed):
         ordered = shapes.loc[self._places(layer_id, day).to_list()].reset_index()
         return contiguity(ordered.to_crs(self.city.city.metric_crs), gap_m=TOUCH_M)
 
+    def cube(self, layer_id: str, day: date | None = None) -> pl.DataFrame:
+        """Return the weekly cube (`schema.CUBE`) of a layer, of units that stand on a day where one is given; undisclosed."""
+        layer = self.layer(layer_id)
+        return self.part(f"cube_{place_column(layer)}") if day is None else self.fixed.cube(cast(str, layer.level), day)
+
+    def exposure(self, layer_id: str, day: date | None = None) -> pl.DataFrame | None:
+        """Return the exposure of a layer's places (place, exposure), of units that stand on a day where one is given.
+
+        None where the city declares no exposure.
+        """
+        layer = self.layer(layer_id)
+        if self.exposure_kind == "none":
+            return None
+        if day is None:
+            return self.part(f"exposure_{place_column(layer)}")
+        return self.fixed.exposure(cast(str, layer.level), day, self.exposure_kind)
+
+    def place_key(self, layer_id: str, place: str) -> str | int:
+        """Return what a place's id is in the column of reports: a cell's number, a unit's code."""
+        if self.layer(layer_id).kind != "cell":
+            return place
+        from cloudmap.geo.cells import from_hex
+
+        return int(from_hex(pl.Series([place]))[0])
+
     @cached_property
     def fixed(self) -> FixedDay:
         """Counts and exposures of units that stand on one day."""

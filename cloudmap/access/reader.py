@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -144,6 +144,10 @@ class Reader(Rows):
         """
         return self._statistics.panel(layer, category, period, day=day)
 
+    def group_panels(self, layer: str, period: str, *, day: date | None = None) -> list[Panel]:
+        """Lay every group of categories out that may be judged, as `panel` does: for statistics, undisclosed."""
+        return self._statistics.group_panels(layer, period, day=day)
+
     def panel_of(self, cube: pl.DataFrame, layer: str, period: str, *, day: date | None = None) -> Panel:
         """Lay all scored counts of a cube over a layer's places out as `panel` does: for statistics, undisclosed."""
         return self._statistics.panel_of(cube, layer, period, category=ALL, codes=self.codes(ALL, "hotspot"), day=day)
@@ -166,13 +170,11 @@ class Reader(Rows):
         if layer.kind == "landmark" or (layer.kind not in ("unit", "cell") and measure != "count"):
             have = "shapes only" if layer.kind == "landmark" else "counts only"
             raise AnalysisError(f"layer {layer_id!r} has {have}; {measure} is for units and cells")
-        codes = self.codes(category, measure)
-        cube = self.part(f"cube_{place_column(layer)}") if day is None else self.fixed.cube(cast(str, layer.level), day)
-        totals = total_by_place(cube, period=period, categories=codes)
-        counts = self._complete(layer, totals.select("place", n="matters_n"), day)
-        caveats = self._caveats(layer, category, measure, day)
+        codes, caveats = self.codes(category, measure), self._caveats(layer, category, measure, day)
         if measure == "hotspot":
             return self._statistics.hotspots(layer_id, category, period_id, day, caveats)
+        totals = total_by_place(self.cube(layer_id, day), period=period, categories=codes)
+        counts = self._complete(layer, totals.select("place", n="matters_n"), day)
         if measure == "count":
             told = self._complete(layer, totals.select("place", n="reports_n"), day)["n"]
             table = counts.with_columns(value=pl.col("n").cast(pl.Float64), reports_n=told)
@@ -195,12 +197,9 @@ class Reader(Rows):
         return Result(method, parameters, shown, denominator, caveats, self.provenance)
 
     def _ratio(self, layer: PlaceLayer, counts: pl.DataFrame, day: date | None) -> pl.DataFrame:
-        if self.exposure_kind == "none":
+        exposure = self.exposure(layer.id, day)
+        if exposure is None:
             raise AnalysisError("no [exposure] is declared in the city file, so there is nothing to compare counts with")
-        if day is None:
-            exposure = self.part(f"exposure_{place_column(layer)}")
-        else:
-            exposure = self.fixed.exposure(cast(str, layer.level), day, self.exposure_kind)
         return ratio_to_expected(counts, counts.select("place").join(exposure, on="place", how="left").fill_null(0.0))
 
     def place(self, layer_id: str, place: str, period_id: str, category: str = ALL) -> PlaceView:
@@ -214,7 +213,7 @@ class Reader(Rows):
         layer, period = self.layer(layer_id), self.period(period_id)
         if layer.kind not in ("unit", "cell") or place not in set(self._places(layer_id)):
             raise AnalysisError(f"place {place!r} is not in layer {layer_id!r}")
-        cube = self.part(f"cube_{place_column(layer)}").filter(pl.col("place") == place)
+        cube = self.cube(layer_id).filter(pl.col("place") == place)
         by_category = total_by_category(cube, period=period).select("category_code", n="matters_n")
         if self.audience.outside:
             by_category = by_category.filter(pl.col("category_code").is_in(self._listable()))
@@ -255,7 +254,7 @@ class Reader(Rows):
             layer = self.layer(layer_id)
             if layer.kind not in ("unit", "cell") or place not in set(self._places(layer_id)):
                 raise AnalysisError(f"place {place!r} is not in layer {layer_id!r}")
-            cube = self.part(f"cube_{place_column(layer)}").filter(pl.col("place") == place)
+            cube = self.cube(layer_id).filter(pl.col("place") == place)
         weeks = total_by_week(cube, categories=self.codes(category, "count")).select("week_on", n="matters_n")
         return self._disclosed(self._every_week(weeks), category=category).select("week_on", "n", "masked")
 
@@ -302,7 +301,7 @@ class Reader(Rows):
     def _area_only(self, layer: PlaceLayer, place: str, period: Period) -> int | None:
         if layer.kind == "cell":
             return 0
-        start, end = (self.city.midnight(day) for day in (period.first_on, period.last_on + timedelta(days=1)))
+        start, end = self.span(period)
         within = [("occurred_at", ">=", start), ("occurred_at", "<", end), ("category_code", "in", self._listable())]
         where = [(place_column(layer), "==", place), ("ledger_class", "!=", "located"), *within]
         n = self.store.read("reports", ["report_id"], where=where, as_of=self.analysed_load).height  # type: ignore[arg-type]

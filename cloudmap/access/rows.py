@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -47,25 +46,27 @@ class Rows(Choices):
         """
         from cloudmap.geo.crs import to_metric
 
-        rows = self._within(category, period, ["report_id", "occurred_at", "ledger_class", "lon_deg", "lat_deg"])
-        told_again = self.part("matters").filter(pl.col("report_id") != pl.col("matter_id"))
-        rows = rows.filter(pl.col("ledger_class") == "located").join(told_again, on="report_id", how="anti")
+        rows = self._located_matters(category, period, ["occurred_at", "lon_deg", "lat_deg"])
         x_m, y_m = to_metric(rows["lon_deg"].to_numpy(), rows["lat_deg"].to_numpy(), self.city.city.metric_crs)
         return pl.DataFrame({"x_m": x_m, "y_m": y_m, "t_days": rows["occurred_at"].dt.epoch("s") / 86_400})
 
     def water_distances(self, category: str, period: Period) -> pl.DataFrame:
         """Tell how far the located matters of a choice lie from water: distance_m and kind, null beyond 2 km. For statistics only."""
-        rows = self._within(category, period, ["report_id", "ledger_class"]).filter(pl.col("ledger_class") == "located")
-        told_again = self.part("matters").filter(pl.col("report_id") != pl.col("matter_id"))
-        near = rows.join(told_again, on="report_id", how="anti").join(self.part("near_water"), on="report_id", how="left")
+        rows = self._located_matters(category, period, [])
+        near = rows.join(self.part("near_water"), on="report_id", how="left")
         kinds = self.part("water").select(reach="id", kind="kind")
         return near.join(kinds, on="reach", how="left").select("distance_m", "kind")
 
-    def _within(self, category: str, period: Period, columns: list[str]) -> pl.DataFrame:
-        start, end = (self.city.midnight(day) for day in (period.first_on, period.last_on + timedelta(days=1)))
-        codes = self.codes(category, "hotspot")
-        where = [("occurred_at", ">=", start), ("occurred_at", "<", end), ("category_code", "in", codes)]
-        return self.store.read("reports", columns, where=where, as_of=self.analysed_load).select(columns)  # type: ignore[arg-type]
+    def _located_matters(self, category: str, period: Period, columns: list[str]) -> pl.DataFrame:
+        """Read report_id and some columns of the scored matters of a period that have a point of their own, each by its first report."""
+        start, end = self.span(period)
+        where = [
+            ("occurred_at", ">=", start), ("occurred_at", "<", end), ("category_code", "in", self.codes(category, "hotspot")),
+            ("ledger_class", "==", "located"),
+        ]  # fmt: skip
+        rows = self.store.read("reports", ["report_id", *columns], where=where, as_of=self.analysed_load)  # type: ignore[arg-type]
+        told_again = self.part("matters").filter(pl.col("report_id") != pl.col("matter_id"))
+        return rows.select("report_id", *columns).join(told_again, on="report_id", how="anti")
 
     def reports(self, layer_id: str, place: str, period_id: str, category: str = ALL, *, limit: int | None = 500) -> pl.DataFrame:
         """List the reports of a place, newest first; never their text.
@@ -83,14 +84,9 @@ class Rows(Choices):
         if layer.kind not in ("unit", "cell"):
             raise AnalysisError(f"layer {layer_id!r} lists no reports; ask for a unit or a cell")
         codes = sorted(set(self.codes(category, "count")) & set(self._listable()))
-        column = place_column(layer)
-        key: object = place
-        if layer.kind == "cell":
-            from cloudmap.geo.cells import from_hex
-
-            key = from_hex(pl.Series([place]))[0]
-        start, end = (self.city.midnight(day) for day in (period.first_on, period.last_on + timedelta(days=1)))
-        where = [(column, "==", key), ("occurred_at", ">=", start), ("occurred_at", "<", end), ("category_code", "in", codes)]
+        start, end = self.span(period)
+        here = (place_column(layer), "==", self.place_key(layer_id, place))
+        where = [here, ("occurred_at", ">=", start), ("occurred_at", "<", end), ("category_code", "in", codes)]
         rows = self._own_rows([*REPORT_COLUMNS, "ledger_class"], where)
         if layer.kind == "cell":
             rows = rows.filter(pl.col("ledger_class") == "located")

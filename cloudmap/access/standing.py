@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal
 
 import polars as pl
 
@@ -15,7 +15,7 @@ from cloudmap.analytics.panel import Panel
 from cloudmap.analytics.periods import Period
 from cloudmap.analytics.result import Result
 from cloudmap.analytics.situation import Burden, Evidence, Handled, Verdicts, Water, situation
-from cloudmap.errors import AccessError, AnalysisError, CloudmapError
+from cloudmap.errors import AnalysisError, CloudmapError
 from cloudmap.geo.shapes import from_frame
 
 if TYPE_CHECKING:
@@ -52,13 +52,8 @@ class Standing:
     def _changed(self, layer_id: str, period_id: str, against: Against) -> Result:
         from cloudmap.analytics.changes import what_changed
 
-        reader, panels = self._reader, []
-        for group in reader.taxonomy.groups:
-            try:
-                panel = reader.panel(layer_id, group, period_id, day=self._day(layer_id))
-            except (AccessError, AnalysisError):
-                continue  # Groups of restricted categories, or of such as are never scored, are not compared.
-            panels += [panel] if panel.counts.any() else []
+        reader = self._reader
+        panels = [one for one in reader.group_panels(layer_id, period_id, day=self._day(layer_id)) if one.counts.any()]
         made = what_changed(panels, period=reader.period(period_id), against=against)
         return replace(made, parameters={**made.parameters, "layer": layer_id})
 
@@ -96,8 +91,7 @@ class Standing:
         reader = self._reader
         codes = reader.codes("ALL", "hotspot")
         weights = {code: reader.taxonomy.severity_weight(code) for code in codes}
-        day, layer = self._day(layer_id), reader.layer(layer_id)
-        cube = reader.part(f"cube_{place_column(layer)}") if day is None else reader.fixed.cube(cast(str, layer.level), day)
+        cube = reader.cube(layer_id, self._day(layer_id))
         return Burden(cube.filter(pl.col("place").is_in(list(panel.places))), weights, codes)
 
     def _handled(self, layer_id: str) -> Handled | None:

@@ -11,7 +11,6 @@ import polars as pl
 
 from cloudmap.access.back_tests import back_tested
 from cloudmap.access.cases import Cases
-from cloudmap.access.choices import place_column
 from cloudmap.access.disclosure import disclose
 from cloudmap.access.standing import Standing
 from cloudmap.analytics.cube import mean_severity, total_by_place
@@ -168,11 +167,6 @@ class Statistics:
         more = tuple(one for one in caveats if one not in made.caveats)
         return self._disclosed(replace(made, parameters=parameters, caveats=(*made.caveats, *more)), "hotspot", category)
 
-    @property
-    def known(self) -> ReportingWeeks:
-        """What is known of the weeks: where regimes begin, which have not all come in."""
-        return self._known
-
     def panel(self, layer_id: str, category: str, period_id: str, *, every: bool = False, day: date | None = None) -> Panel:
         """Lay counts out by place and week up to the end of a period.
 
@@ -184,22 +178,30 @@ class Statistics:
         day : date, optional
             Of units: those that stand on this day.
         """
-        reader, layer = self._reader, self._reader.layer(layer_id)
-        cube = reader.part(f"cube_{place_column(layer)}") if day is None else reader.fixed.cube(cast(str, layer.level), day)
-        return self.panel_of(
-            cube, layer_id, period_id, category=category, codes=reader.codes(category, "count" if every else "hotspot"), day=day
-        )
+        codes = self._reader.codes(category, "count" if every else "hotspot")
+        return self.panel_of(self._reader.cube(layer_id, day), layer_id, period_id, category=category, codes=codes, day=day)
+
+    def group_panels(self, layer_id: str, period_id: str, *, day: date | None = None) -> list[Panel]:
+        """Lay every group of categories out that may be judged: not those of restricted ones, nor of such as are never scored."""
+        panels = []
+        for group in self._reader.taxonomy.groups:
+            try:
+                panels.append(self.panel(layer_id, group, period_id, day=day))
+            except (AccessError, AnalysisError):
+                continue
+        return panels
 
     def panel_of(
         self, cube: pl.DataFrame, layer_id: str, period_id: str, *, category: str, codes: list[str], day: date | None = None
     ) -> Panel:
         """Lay the counts of a cube over a layer's places out as `panel` does."""
         period = self._reader.period(period_id)
-        weeks = min(self._known.first_week_on or period.first_on, period.first_on), period.last_week_on
-        return self._known.panel(cube, self._grounds(layer_id, day), category=category, codes=codes, weeks=weeks)
+        weeks = min(self.known.first_week_on or period.first_on, period.first_on), period.last_week_on
+        return self.known.panel(cube, self._grounds(layer_id, day), category=category, codes=codes, weeks=weeks)
 
     @cached_property
-    def _known(self) -> ReportingWeeks:
+    def known(self) -> ReportingWeeks:
+        """What is known of the weeks: where regimes begin, which have not all come in."""
         reader = self._reader
         parts = {name: reader.part(name) for name in ("cube_class", "regimes", "masked") if name in reader.provenance["parts"]}
         return reporting_weeks(parts, reader.last_week_on)
@@ -227,13 +229,9 @@ class Statistics:
         return self.default_layer(asked.kinds)
 
     def _make_ground(self, layer_id: str, day: date | None) -> Ground:
-        reader, layer = self._reader, self._reader.layer(layer_id)
+        reader = self._reader
         shapes = reader.geometry(layer_id, on=day).sort_values("place").reset_index(drop=True)
-        kind = cast("ExposureKind", reader.exposure_kind)
-        exposure = None
-        if kind != "none":
-            stored = f"exposure_{place_column(layer)}"
-            exposure = reader.part(stored) if day is None else reader.fixed.exposure(cast(str, layer.level), day, kind)
+        kind, exposure = cast("ExposureKind", reader.exposure_kind), reader.exposure(layer_id, day)
         return Ground(layer_id, shapes, reader.weights(layer_id, day), exposure, kind, reader.city.city.metric_crs)
 
     # Each statistic
@@ -295,8 +293,7 @@ class Statistics:
         from cloudmap.analytics.risk import forecast
 
         panel = self.panel(layer_id, category, period_id)
-        cube = self._reader.part(f"cube_{place_column(self._reader.layer(layer_id))}")
-        severity = mean_severity(cube, panel.places, self._reader.codes(category, "hotspot"))
+        severity = mean_severity(self._reader.cube(layer_id), panel.places, self._reader.codes(category, "hotspot"))
         card = back_tested(self._reader.store, self._reader.provenance, layer_id, category)
         return forecast(panel, horizon_weeks=HORIZON_WEEKS, severity=severity, card=card[0] if card else None)
 
@@ -325,13 +322,7 @@ class Statistics:
     def _alarms(self, layer_id: str, _category: str, period_id: str) -> Result:
         from cloudmap.analytics.alarms_table import alarms
 
-        panels = []
-        for group in self._reader.taxonomy.groups:
-            try:
-                panels.append(self.panel(layer_id, group, period_id))
-            except (AccessError, AnalysisError):
-                continue  # Groups of restricted categories, or of such as are never scored, raise no alarm.
-        return alarms(panels)
+        return alarms(self.group_panels(layer_id, period_id))
 
     def _near_repeat(self, _layer: None, category: str, period_id: str) -> Result:
         from cloudmap.analytics.near_repeat import near_repeat_result
