@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cloudmap.access.views import PlaceLayer
     from cloudmap.analytics.periods import Period
     from cloudmap.analytics.result import Result
+    from cloudmap.dashboard.view import View
 
 TAGS: Final = ("schematic", "reported_not_people")
 """Caveats that stand beside the title; the others stand in the legend."""
@@ -70,6 +71,12 @@ class Drawing:
         self.category = next(one for one in reader.categories() if one.code == asked["category"])
         self.within, self.breaks, self.base = (asked.get(name, "") for name in ("within", "breaks", "base"))
         self._asked = dict(asked)
+
+    @classmethod
+    def of(cls, view: View, reader: Reader, layer: PlaceLayer, say: Words) -> Drawing:
+        """Return the map of a view, on the layer that it is drawn on."""
+        asked = {"measure": view.measure, "category": view.category, "period": view.period, "within": view.within}
+        return cls(reader, layer, asked, say)
 
     def within_unit(self, table: pl.DataFrame) -> pl.DataFrame:
         """Keep the places of the unit that the map is drilled into; all of them where it is not."""

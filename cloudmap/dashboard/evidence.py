@@ -14,6 +14,7 @@ from cloudmap.errors import AccessError, AnalysisError
 
 if TYPE_CHECKING:
     from cloudmap.analytics.result import Result
+    from cloudmap.dashboard.view import View
 
 
 def evidence(drawing: Drawing) -> list[Any]:
@@ -50,6 +51,33 @@ def caveats(result: Result, say: Words) -> list[Any]:
     """List the caveats of a result."""
     known = [say(f"caveat.{one}") for one in result.caveats if say.has(f"caveat.{one}")]
     return [html.H3(say("method.caveats")), html.Ul([html.Li(one) for one in known], className="cm-list", id="caveats")] if known else []
+
+
+def tab(name: str, layer: str | None, view: View, drawing: Drawing, show: Callable[[Result, Drawing], list[Any]]) -> list[Any]:
+    """Build the panel of a page's tab: its title, the statistic it shows, and the caveats.
+
+    Parameters
+    ----------
+    name : str
+        The statistic.
+    layer : str or None
+        What it is asked of; None for its own layer.
+    view : View
+    drawing : Drawing
+        Of the view.
+    show : callable
+        Builds the panel of a result that has rows.
+    """
+    say = drawing.say
+
+    def ask() -> Result:
+        return drawing.reader.statistic(name, layer=layer, category=view.category, period=view.period)
+
+    def build(result: Result) -> list[Any]:
+        return [*show(result, drawing), *caveats(result, say)]
+
+    head = [html.H2(say(f"stat.{view.tab}")), html.P(say(f"stat.{view.tab}.intro"), className="cm-prose")]
+    return [*head, *stated(ask, build, drawing.category.scored, say)]
 
 
 def stated(ask: Callable[[], Result], show: Callable[[Result], list[Any]], scored: bool, say: Words) -> list[Any]:

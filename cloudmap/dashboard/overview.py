@@ -42,9 +42,7 @@ STRONG: Final = {"hotspot": "hot", "silent": "silent", "risk": "above_2", REACH:
 def overview(view: View, reader: Reader, say: Words) -> Any:
     """Build the overview of a view."""
     layer = ground(reader, view.layer)
-    drawing = Drawing(
-        reader, layer, {"measure": view.measure, "category": view.category, "period": view.period, "within": view.within}, say
-    )
+    drawing = Drawing.of(view, reader, layer, say)
     result, reason = drawing.result()
     parts = [
         html.H2(say.spell(name_of(reader, view.within)) if view.within else say("panel.overview")),

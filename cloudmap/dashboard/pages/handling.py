@@ -10,7 +10,7 @@ from dash import html
 from cloudmap.dashboard.browser import asking
 from cloudmap.dashboard.casework import burn_down, dwell, funnel, meetings, overdue_list, rates
 from cloudmap.dashboard.drawing import Drawing
-from cloudmap.dashboard.evidence import caveats, evidence, stated
+from cloudmap.dashboard.evidence import evidence, tab
 from cloudmap.dashboard.ground import ground
 from cloudmap.dashboard.handling_numbers import numbers
 from cloudmap.dashboard.handling_tables import rates_by, street_table
@@ -33,32 +33,25 @@ _SHOWN: dict[str, tuple[str, Callable[[Result, Drawing], list[Any]]]] = {
 """Tab to statistic and what shows it."""
 
 
-def _nothing(_: Drawing) -> list[Any]:
-    return []
-
-
 _BELOW: dict[str, Callable[[Drawing], list[Any]]] = {"rates": rates_by, "meetings": street_table}
 """Tab to what stands below, from statistics of its own."""
 
 
 def content(view: View, reader: Reader, say: Words) -> Any:
     """Build the panel: the chosen tab, or the picked place where the tab is that of places."""
-    asked = {"measure": view.measure, "category": view.category, "period": view.period, "within": view.within}
-    drawing = Drawing(reader, ground(reader, view.layer), asked, say)
+    drawing = Drawing.of(view, reader, ground(reader, view.layer), say)
     if view.tab == "method":
         return evidence(drawing)
     if view.tab == "places":
         return _places(view, drawing)
     name, show = _SHOWN[view.tab]
 
-    def ask() -> Result:
-        return reader.statistic(name, layer=_layer(name, view, reader), category=view.category, period=view.period)
+    below = _BELOW.get(view.tab)
 
-    def build(result: Result) -> list[Any]:
-        return [*show(result, drawing), *_BELOW.get(view.tab, _nothing)(drawing), *caveats(result, say)]
+    def build(result: Result, drawing: Drawing) -> list[Any]:
+        return [*show(result, drawing), *(below(drawing) if below else [])]
 
-    head = [html.H2(say(f"stat.{view.tab}")), html.P(say(f"stat.{view.tab}.intro"), className="cm-prose")]
-    return [*head, *stated(ask, build, drawing.category.scored, say)]
+    return tab(name, _layer(name, view, reader), view, drawing, build)
 
 
 def _places(view: View, drawing: Drawing) -> list[Any]:

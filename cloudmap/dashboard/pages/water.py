@@ -26,9 +26,7 @@ def content(view: View, reader: Reader, say: Words) -> Any:
     layer = ground(reader, view.layer)
     if layer.kind != "water":
         return [html.H2(say("nav.water")), html.P(say("water.none"), className="cm-warn")]
-    drawing = Drawing(
-        reader, layer, {"measure": view.measure, "category": view.category, "period": view.period, "within": view.within}, say
-    )
+    drawing = Drawing.of(view, reader, layer, say)
     if view.tab == "method":
         return evidence(drawing)
     if view.tab == "bands":
