@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 
-LAYOUT = 6
+LAYOUT = 7
 """Raised whenever a part gets other columns or other numbers from the same inputs, so that an upgrade makes it anew."""
 
 NAMING_LEVELS = ("street", "community", "village")
@@ -300,13 +300,15 @@ class _Facts:
         return pl.concat([self.read(seq, read).filter(ordinary).select(*told, reporter) for seq in self.load_seqs])
 
     def cases(self) -> pl.DataFrame:
-        """Read what handling is told from, one report a matter: its first."""
+        """Read what handling is told from, one report a matter: its first. Only a point of its own puts a case into a cell."""
         read = ["report_id", "source_id", "category_code", "occurred_at", "reported_at", "closed_at", "due_at", "state", "tier",
                 "ledger_class", "reporter_hash", "reporter_kind", *self.places]  # fmt: skip
         told_again = self.told_again.implode()
         parts = [self.read(seq, read).select(read).filter(~pl.col("report_id").is_in(told_again)) for seq in self.load_seqs]
+        cells = [name for name in self.places if name.startswith("cell_")]
         return pl.concat(parts).with_columns(
-            pl.when(pl.col("reporter_hash").is_not_null()).then(pl.col("reporter_hash").hash()).alias("reporter_hash")
+            *(pl.when(pl.col("ledger_class") == "located").then(pl.col(name)).alias(name) for name in cells),
+            pl.when(pl.col("reporter_hash").is_not_null()).then(pl.col("reporter_hash").hash()).alias("reporter_hash"),
         )
 
     @property

@@ -9,6 +9,7 @@ import cloudmap as cm
 from cloudmap.access.audience import Audience
 from cloudmap.access.cases import OVERDUE_COLUMNS
 from cloudmap.errors import AccessError, AnalysisError
+from tests.conftest import report_lines, write_city
 
 PERIOD = "2018-W10--2018-W13"
 
@@ -28,6 +29,19 @@ def test_cases_are_matters_and_none_is_lost(reader):
     told_again = reader.part("matters").filter(pl.col("report_id") != pl.col("matter_id"))["report_id"]
     assert cases["report_id"].n_unique() == cases.height
     assert cases.height == 1200 - told_again.len()
+
+
+def test_a_case_beside_the_city_is_in_no_cell(tmp_path):
+    beside = "X00001,路灯,2018-03-05 10:00:00,,处理中,121.330000,28.499950,,路边,U01"
+    city = cm.open_city(write_city(tmp_path / "beside", [*report_lines(40), beside]))
+    cm.load(city)
+    cm.analyse(city)
+    reader = cm.read(city)
+    case = reader.part("cases").filter(pl.col("report_id") == "app:X00001")
+    assert case["ledger_class"].to_list() == ["outside"]
+    assert case["cell_9"].to_list() == [None]
+    stored = reader.store.read("reports", ["report_id", "cell_9"]).filter(pl.col("report_id") == "app:X00001")
+    assert stored["cell_9"][0] is not None
 
 
 def test_closing_by_unit_adds_up_to_plain_counting(reader):
