@@ -80,6 +80,10 @@ STATISTICS: Final = {
         Statistic("changes_year", ("unit",), category=False),
         Statistic("situation", ("unit",), category=False),
         Statistic("situation_year", ("unit",), category=False),
+        Statistic("rates", ("unit", "cell"), map=True),
+        Statistic("moran", ("unit", "cell"), map=True),
+        Statistic("density", ("cell",), map=True),
+        Statistic("report_clusters"),
         Statistic("near_repeat"),
         Statistic("near_water"),
         Statistic("water_bands"),
@@ -323,6 +327,28 @@ class Statistics:
         from cloudmap.analytics.alarms_table import alarms
 
         return alarms(self.group_panels(layer_id, period_id))
+
+    def _rates(self, layer_id: str, category: str, period_id: str) -> Result:
+        from cloudmap.analytics.rates_map import rates
+
+        return rates(self.panel(layer_id, category, period_id), self._reader.period(period_id))
+
+    def _moran(self, layer_id: str, category: str, period_id: str) -> Result:
+        from cloudmap.analytics.moran_map import moran
+
+        return moran(self.panel(layer_id, category, period_id), self._reader.period(period_id))
+
+    def _density(self, layer_id: str, category: str, period_id: str) -> Result:
+        from cloudmap.analytics.report_clusters import density
+
+        period = self._reader.period(period_id)
+        return density(self.panel(layer_id, category, period_id), period, self._reader.located_points(category, period))
+
+    def _report_clusters(self, _layer: None, category: str, period_id: str) -> Result:
+        from cloudmap.analytics.report_clusters import report_clusters
+
+        made = report_clusters(self._reader.located_points(category, self._reader.period(period_id)))
+        return replace(made, parameters={**made.parameters, "category": category, "period": period_id})
 
     def _near_repeat(self, _layer: None, category: str, period_id: str) -> Result:
         from cloudmap.analytics.near_repeat import near_repeat_result

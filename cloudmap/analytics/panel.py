@@ -320,3 +320,10 @@ def reporting_weeks(parts: Mapping[str, pl.DataFrame], last_week_on: date | None
     from_on = None if masked is None else masked.filter(city)["week_on"].min()
     whole_from = first + timedelta(weeks=1) if isinstance(first, date) else None
     return ReportingWeeks(whole_from, last_week_on, begun, from_on if isinstance(from_on, date) else None)
+
+
+def spread_out(values: Floats, known: npt.NDArray[np.bool_]) -> Floats:
+    """Put the values of the known places, in their order, back among all places; NaN for the others."""
+    whole = np.full(known.size, np.nan)
+    whole[known] = values
+    return whole

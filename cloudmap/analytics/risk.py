@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 from scipy import stats
 
-from cloudmap.analytics.panel import HasPanel, Panel
+from cloudmap.analytics.panel import HasPanel, Panel, spread_out
 from cloudmap.analytics.result import Result
 from cloudmap.analytics.risk_ready import Ready, make_ready, panel_of
 from cloudmap.analytics.risk_score import Prediction, Tuning, predict, tune
@@ -181,13 +181,13 @@ def _table(ready: Ready, ahead: Prediction, enough: Bools, weight: Floats | None
     percentile = np.full(known.size, np.nan)
     percentile[np.flatnonzero(known)[enough]] = _percentile(ahead.ratio[enough])
     columns = {
-        "expected_n": _spread_out(ahead.expected, known),
-        "lower_n": _spread_out(low, known),
-        "upper_n": _spread_out(high, known),
-        "ratio": _spread_out(ahead.ratio, known),
-        "p_above_2": _spread_out(above, known),
+        "expected_n": spread_out(ahead.expected, known),
+        "lower_n": spread_out(low, known),
+        "upper_n": spread_out(high, known),
+        "ratio": spread_out(ahead.ratio, known),
+        "p_above_2": spread_out(above, known),
         "percentile": percentile,
-        "burden": np.full(known.size, np.nan) if weight is None else _spread_out(ahead.expected, known) * weight,
+        "burden": np.full(known.size, np.nan) if weight is None else spread_out(ahead.expected, known) * weight,
     }
     value = np.where(verdict == "not_enough_data", np.nan, columns["ratio"])
     recent = panel.counts[:, max(ready.first, ready.stop - 52) : ready.stop].sum(axis=1)
@@ -208,12 +208,6 @@ def _percentile(ratio: Floats) -> Floats:
     if not ratio.size:
         return ratio
     return np.asarray(100.0 * (stats.rankdata(ratio) - 0.5) / ratio.size, dtype=np.float64)
-
-
-def _spread_out(values: Floats, known: Bools) -> Floats:
-    whole = np.full(known.size, np.nan)
-    whole[known] = values
-    return whole
 
 
 def _parameters(ready: Ready, tuning: Tuning, least: float) -> dict[str, object]:
