@@ -30,6 +30,7 @@ from cloudmap.errors import AnalysisError
 from cloudmap.geo.locator import Locator
 from cloudmap.geo.reaches import flow_table
 from cloudmap.geo.shapes import from_frame, to_frame
+from cloudmap.geo.tiles import TILED_ABOVE, write_tiles, zoom_of_cells
 from cloudmap.geo.water import read_landmarks
 from cloudmap.ingest.handling_events import events_key, read_events
 from cloudmap.ingest.handling_targets import read_targets
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 
-LAYOUT = 7
+LAYOUT = 8
 """Raised whenever a part gets other columns or other numbers from the same inputs, so that an upgrade makes it anew."""
 
 NAMING_LEVELS = ("street", "community", "village")
@@ -139,6 +140,8 @@ def analyse_facts(
     for resolution in city.city.resolutions:
         cube = maker.frame(f"cube_cell_{resolution}")
         maker.make(f"cover_{resolution}", cube_key, lambda r=resolution, c=cube: _cover(units, r, c))  # type: ignore[misc]
+        if maker.frame(f"cover_{resolution}").height > TILED_ABOVE:
+            maker.make(f"tiles_{resolution}", cube_key, lambda r=resolution: _tiles(maker.frame(f"cover_{r}")))  # type: ignore[misc]
     if city.exposure.kind != "none":
         exposure_key = _digest(cube_key, city.exposure.model_dump(mode="json"))
         for layer in places:
@@ -400,6 +403,12 @@ def _cover(units: Units, resolution: int, cube: pl.DataFrame) -> pl.DataFrame:
             found = {int(cell): str(frame["name"].iloc[unit]) for cell, unit in zip(at[::-1], of[::-1], strict=True)}
             names = [f"{name} · {found[i]}" if name and i in found else name or found.get(i, "") for i, name in enumerate(names)]
     return to_frame(cells.assign(name=[name or place for name, place in zip(names, cells["place"], strict=True)]))
+
+
+def _tiles(cover: pl.DataFrame) -> pl.DataFrame:
+    """One row with the archive of a cover's tiles, cut for the first zoom at which its cells can be told apart."""
+    shapes = from_frame(cover)
+    return pl.DataFrame({"archive": [write_tiles(shapes, int(zoom_of_cells(shapes)))]}, schema={"archive": pl.Binary})
 
 
 def _exposure(city: City, units: Units, maker: _Maker, layer: str) -> pl.DataFrame:

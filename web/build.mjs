@@ -53,7 +53,7 @@ function licence(name) {
   return `${name} ${version} (${license})\n\n${text}\n`;
 }
 
-const packages = [...withDependencies("maplibre-gl"), ...withDependencies("@ag-grid-community/locale")];
+const packages = [...withDependencies("maplibre-gl"), ...withDependencies("pmtiles"), ...withDependencies("@ag-grid-community/locale")];
 fs.writeFileSync(
   path.join(assets, "map.LICENSES.txt"),
   `map.js, map-worker.js and map.css contain, beside cloudmap's own code (MIT), the packages below; ag_grid_zh.json is the last one's Chinese table.\n\n${packages.map(licence).join(`\n${"-".repeat(100)}\n\n`)}`,

@@ -33,6 +33,8 @@ class Analysed:
         self.provenance: Mapping[str, Any] = stored.provenance
         self.last_week_on = cast(date, stored.frame["last_week_on"][0])
         self._frames: dict[str, pl.DataFrame] = {}
+        self.kept: dict[tuple[str, ...], Any] = {}
+        """What outputs have worked out of shapes and names, for as long as the reader lives; the same for audiences narrowed to units."""
 
     @property
     def now(self) -> datetime:

@@ -147,6 +147,20 @@ class Choices(Analysed):
         shapes["area_m2"] = shapes.geometry.to_crs(self.city.city.metric_crs).area
         return shapes[["place", "name", "area_m2", "parent", "geometry"]]
 
+    def tiles(self, layer_id: str) -> bytes | None:
+        """Return the map tiles of a layer of cells that has too many for one file of shapes (`geo.tiles.write_tiles`), None for others.
+
+        Feature ``i`` is row i of `geometry`.
+
+        Raises
+        ------
+        AnalysisError
+            No such layer.
+        """
+        layer = self.layer(layer_id)
+        name = f"tiles_{layer.resolution}"
+        return cast(bytes, self.part(name)["archive"][0]) if layer.kind == "cell" and name in self.provenance["parts"] else None
+
     def reaches(self) -> pl.DataFrame:
         """List the reaches of the water map with their flow: place (id), kind, name, downstream (list of ids), flow_order (1: a source)."""
         return self.part("reaches")

@@ -160,6 +160,7 @@ def _layers(view: View, reader: Reader, say: Words) -> Any:
             [
                 html.Span(say(f"control.{kind}s"), className="cm-kind"),
                 *(_radio(layer, say) for layer in grounds(reader) if layer.kind == kind),
+                *([dmc.Checkbox(id="auto", checked=view.auto == "1", label=say("control.auto"), size="sm")] if kind == "cell" else []),
             ],
             className=f"cm-kinds cm-kinds-{kind}",
         )

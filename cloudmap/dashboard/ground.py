@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
-from weakref import WeakKeyDictionary
 
 from cloudmap.access.views import PlaceLayer
 
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
 WATER: Final = "water"
 """Id of the layer that joins every kind of water."""
 T = TypeVar("T")
-_KEPT: WeakKeyDictionary[Any, dict[tuple[str, ...], Any]] = WeakKeyDictionary()
-"""What is told from shapes, for as long as a reader lives."""
 
 
 def grounds(reader: Reader) -> list[PlaceLayer]:
@@ -116,23 +113,40 @@ def finer(reader: Reader, layer_id: str, within: str) -> str | None:
     return next((one.id for one in steps[at + 1 :] if len(inside(reader, one.id, within) or ()) > 1), None)
 
 
+def tiled(reader: Reader, layer: PlaceLayer) -> bool:
+    """Tell whether a layer has more places than a browser can take at once, so that it is drawn from tiles."""
+    return layer.kind == "cell" and reader.tiles(layer.id) is not None
+
+
+def drawn_from(reader: Reader, layer: PlaceLayer) -> float:
+    """Tell from which zoom the places of a layer of cells can be told apart; 0 for other layers."""
+    from cloudmap.geo.tiles import zoom_of_cells
+
+    if layer.kind != "cell":
+        return 0
+    return _once(reader, ("zoom", layer.id), lambda: round(zoom_of_cells(geometry(reader, layer.id)), 2))
+
+
 def _once(reader: Reader, key: tuple[str, ...], make: Callable[[], T]) -> T:
-    kept = _KEPT.setdefault(reader, {})
-    if key not in kept:
-        kept[key] = make()
-    return cast(T, kept[key])
+    if key not in reader.kept:
+        reader.kept[key] = make()
+    return cast(T, reader.kept[key])
 
 
 def geometry(reader: Reader, layer_id: str) -> Any:
-    """Return the shapes of a layer, as `Reader.geometry` does.
+    """Return the shapes of a layer, as `Reader.geometry` does; they are read once.
 
     Returns
     -------
     GeoDataFrame
         place, name, area_m2, parent, geometry.
     """
-    if layer_id != WATER:
-        return reader.geometry(layer_id)
-    import pandas as pd
 
-    return pd.concat([reader.geometry(layer.id) for layer in reader.layers() if layer.kind == "water"], ignore_index=True)
+    def read() -> Any:
+        if layer_id != WATER:
+            return reader.geometry(layer_id)
+        import pandas as pd
+
+        return pd.concat([reader.geometry(layer.id) for layer in reader.layers() if layer.kind == "water"], ignore_index=True)
+
+    return _once(reader, ("shapes", layer_id), read)

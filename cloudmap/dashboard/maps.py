@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort, request, send_file
 
 from cloudmap.dashboard import shapes
 from cloudmap.dashboard.comparing import earlier_period
 from cloudmap.dashboard.drawing import Drawing, period_words
-from cloudmap.dashboard.ground import geometry, ground, grounds
+from cloudmap.dashboard.ground import geometry, ground, grounds, places_of, tiled
 from cloudmap.dashboard.rows import points
 from cloudmap.dashboard.tables import table_file
 from cloudmap.dashboard.text import words
@@ -25,6 +26,9 @@ from cloudmap.dashboard.view import REACH, View, is_breaks, is_within, offered
 if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
     from cloudmap.access.views import PlaceLayer
+
+FOR_EVER: Final = "private, max-age=31536000, immutable"
+"""How long a browser may keep what has its version in its address."""
 
 
 class Maps:
@@ -44,6 +48,8 @@ class Maps:
     def register(self, server: Flask) -> None:
         """Add the routes below ``/map`` to a Flask server."""
         server.add_url_rule("/map/geometry/<layer_id>/<version>", "map_geometry", self.geometry)
+        server.add_url_rule("/map/tiles/<layer_id>/<version>", "map_tiles", self.tiles)
+        server.add_url_rule("/map/shape/<layer_id>/<version>/<place>", "map_shape", self.shape)
         server.add_url_rule("/map/values", "map_values", self.values)
         server.add_url_rule("/map/numbers", "map_numbers", self.numbers)
         server.add_url_rule("/map/weeks", "map_weeks", self.weeks)
@@ -51,11 +57,12 @@ class Maps:
         server.add_url_rule("/map/table.csv", "map_table", self.table)
 
     def packed(self, reader: Reader, layer: PlaceLayer) -> tuple[list[str], bytes]:
-        """Return a layer's places in drawing order and its packed geometry; the newest layers are kept."""
+        """Return a layer's places in drawing order and its packed geometry, none where it has tiles; the newest layers are kept."""
         key = shapes.version(reader, layer)
         with self._lock:
             if key not in self._packed:
-                self._packed[key] = shapes.pack(geometry(reader, layer.id))
+                outlines = geometry(reader, layer.id)
+                self._packed[key] = (list(outlines["place"]), b"") if tiled(reader, layer) else shapes.pack(outlines)
             self._packed.move_to_end(key)
             while len(self._packed) > 32:
                 self._packed.popitem(last=False)
@@ -64,19 +71,31 @@ class Maps:
     def geometry(self, layer_id: str, version: str) -> Response:
         """Answer with the geometry of a layer; 400 for an unknown layer, 404 for a version that is no more."""
         reader = self.reader()
-        layer = next((one for one in grounds(reader) if one.id == layer_id), None)
-        if layer is None:
-            abort(400)
-        if version != shapes.version(reader, layer):
+        _, body = self.packed(reader, _versioned(reader, layer_id, version))
+        if not body:
             abort(404)
-        _, body = self.packed(reader, layer)
-        zipped = "gzip" in request.headers.get("Accept-Encoding", "")
-        answer = Response(body if zipped else gzip.decompress(body), mimetype="application/json")
-        if zipped:
-            answer.headers["Content-Encoding"] = "gzip"
-        answer.headers["Vary"] = "Accept-Encoding"
-        answer.headers["Cache-Control"] = "private, max-age=31536000, immutable"
+        return _lasting(body)
+
+    def tiles(self, layer_id: str, version: str) -> Response:
+        """Answer with (a range of) the archive of a layer's tiles; 400 for an unknown layer, 404 for none or an old version."""
+        reader = self.reader()
+        layer = _versioned(reader, layer_id, version)
+        archive = reader.tiles(layer.id) if tiled(reader, layer) else None
+        if archive is None:
+            abort(404)
+        answer = send_file(io.BytesIO(archive), mimetype="application/vnd.pmtiles", etag=version, conditional=True)
+        answer.headers["Cache-Control"] = FOR_EVER
         return answer
+
+    def shape(self, layer_id: str, version: str, place: str) -> Response:
+        """Answer with the geometry of one place, for layers that have tiles; 404 where there is no such place."""
+        reader = self.reader()
+        layer = _versioned(reader, layer_id, version)
+        if place not in places_of(reader, layer.id):
+            abort(404)
+        outlines = geometry(reader, layer.id)
+        _, body = shapes.pack(outlines[outlines["place"] == place])
+        return _lasting(body)
 
     def values(self) -> Response:
         """Answer with the class of each place, and with title and legend; 400 for anything that is not offered."""
@@ -89,10 +108,13 @@ class Maps:
         return _json(drawing.values(places))
 
     def numbers(self) -> Response:
-        """Answer with the numbers behind the colours, for the hover card."""
+        """Answer with the numbers behind the colours, for the hover card: of all places, or of the `only` one that is asked for."""
         reader, asked = self.reader(), self._asked()
         layer = ground(reader, asked["layer"])
-        places, _ = self.packed(reader, layer)
+        only = request.args.get("only", "")
+        if only and only not in places_of(reader, layer.id):
+            abort(400)
+        places = [only] if only else self.packed(reader, layer)[0]
         return _json(Drawing(reader, layer, asked, words(asked["lang"])).numbers(places))
 
     def weeks(self) -> Response:
@@ -143,11 +165,12 @@ def addresses(view: View, reader: Reader) -> dict[str, Any]:
     fields["version"] = shapes.version(reader, layer)
     comparing = view.page == "compare"
     query = urlencode(fields | ({"base": view.period} if comparing else {}))
-    shown = [*fields.values(), view.place, ".".join(view.shown), view.opacity, view.against if comparing else ""]
+    shown = [*fields.values(), view.place, ".".join(view.shown), view.opacity, view.against if comparing else "", view.auto]
     found = {
         "layer": view.layer,
         "place": view.place,
         "within": view.within,
+        "auto": view.auto == "1",
         "period": view.period,
         "shown": list(view.shown),
         "opacity": int(view.opacity),
@@ -167,6 +190,27 @@ def addresses(view: View, reader: Reader) -> dict[str, Any]:
             "now": period_words(reader.period(view.period), words(view.lang)),
         }
     return found
+
+
+def _versioned(reader: Reader, layer_id: str, version: str) -> PlaceLayer:
+    """Return a layer whose geometry has the version that is asked for."""
+    layer = next((one for one in grounds(reader) if one.id == layer_id), None)
+    if layer is None:
+        abort(400)
+    if version != shapes.version(reader, layer):
+        abort(404)
+    return layer
+
+
+def _lasting(zipped: bytes) -> Response:
+    """Answer with JSON that never changes at its address."""
+    taken = "gzip" in request.headers.get("Accept-Encoding", "")
+    answer = Response(zipped if taken else gzip.decompress(zipped), mimetype="application/json")
+    if taken:
+        answer.headers["Content-Encoding"] = "gzip"
+    answer.headers["Vary"] = "Accept-Encoding"
+    answer.headers["Cache-Control"] = FOR_EVER
+    return answer
 
 
 def _json(content: dict[str, Any]) -> Response:

@@ -27,6 +27,8 @@ ROUTES: Final[Mapping[str, Need]] = {
     "/_dash-component-suites/<string:package_name>/<path:fingerprinted_path>": "see",
     "_dash_assets.static": "see",
     "map_geometry": "see",
+    "map_tiles": "see",
+    "map_shape": "see",
     "map_values": "see",
     "map_numbers": "see",
     "map_weeks": "see",

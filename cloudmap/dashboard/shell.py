@@ -11,7 +11,7 @@ from cloudmap.dashboard import shapes
 from cloudmap.dashboard.badges import badges
 from cloudmap.dashboard.controls import controls, measure_choices, tab_choices
 from cloudmap.dashboard.drawing import period_words
-from cloudmap.dashboard.ground import geometry, grounds
+from cloudmap.dashboard.ground import drawn_from, geometry, grounds, tiled
 from cloudmap.dashboard.signin import account_link
 from cloudmap.dashboard.text import LANGUAGES, Words, spelling, words
 from cloudmap.dashboard.view import PAGES, View, default_view, named_layer
@@ -149,7 +149,9 @@ def map_config(reader: Reader, say: Words) -> dict[str, Any]:
         {
             "id": layer.id, "kind": layer.kind, "level": layer.level, "name": say.name(layer), "n": layer.places_n,
             "url": f"/map/geometry/{layer.id}/{shapes.version(reader, layer)}",
+            "from": drawn_from(reader, layer),
         }
+        | ({"tiles": f"/map/tiles/{layer.id}/{shapes.version(reader, layer)}"} if tiled(reader, layer) else {})
         for layer in layers
     ]  # fmt: skip
     west, south, east, north = (float(edge) for edge in geometry(reader, (base or layers[0]).id).total_bounds)

@@ -42,6 +42,7 @@ CONTROLS: Final = (
     ("opacity", "value"),
     ("breaks", "value"),
     ("breaks-own", "value"),
+    ("auto", "checked"),
     ("wall", "n_clicks"),
     ("wall-add", "n_clicks"),
     ("asked", "data"),

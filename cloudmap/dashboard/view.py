@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlencode
 
 from cloudmap.access import views
 from cloudmap.access.views import ALL
-from cloudmap.dashboard.ground import grounds, places_of
+from cloudmap.dashboard.ground import ground, grounds, places_of, tiled
 from cloudmap.dashboard.text import DEFAULT, LANGUAGES
 
 if TYPE_CHECKING:
@@ -97,6 +97,8 @@ class View:
         One of `BREAKS`, or breaks of one's own as `MANUAL`.
     against : str
         One of `AGAINST`; what the compare page compares the period with.
+    auto : str
+        "1" where the resolution of cells follows the zoom (always for layers that are drawn from tiles), else "".
     wall, rotate : str
         "1" in wall mode, else ""; the views that it shows in turn as `ROTATION`, "" for the usual ones.
     lang, scheme : str
@@ -115,6 +117,7 @@ class View:
     opacity: str
     breaks: str
     against: str
+    auto: str
     wall: str
     rotate: str
     lang: str
@@ -145,7 +148,7 @@ def offered(reader: Reader, page: str | None = None) -> dict[str, list[str]]:
     Returns
     -------
     dict of str to list of str
-        page, tab, layer, measure, category, period, shown, opacity, breaks, against, wall, lang, scheme.
+        page, tab, layer, measure, category, period, shown, opacity, breaks, against, auto, wall, lang, scheme.
     """
     layers = grounds(reader)
     spec = PAGES[page] if page else None
@@ -162,6 +165,7 @@ def offered(reader: Reader, page: str | None = None) -> dict[str, list[str]]:
         "opacity": [str(percent) for percent in range(10, 101, 5)],
         "breaks": list(BREAKS),
         "against": list(AGAINST),
+        "auto": ["", "1"],
         "wall": ["", "1"],
         "lang": list(LANGUAGES),
         "scheme": list(SCHEMES),
@@ -185,7 +189,7 @@ def default_view(reader: Reader, page: str = next(iter(PAGES))) -> View:
     measure = measures(page, reader)[0]
     tab = next(iter(PAGES[page].tabs), "")
     return View(
-        page, tab, layer.id, measure, ALL, reader.default_period.id, "", "", tuple(shown), "90", "", AGAINST[0], "", "", DEFAULT, ""
+        page, tab, layer.id, measure, ALL, reader.default_period.id, "", "", tuple(shown), "90", "", AGAINST[0], "", "", "", DEFAULT, ""
     )
 
 
@@ -226,6 +230,8 @@ def checked(asked: Mapping[str, Any], reader: Reader) -> View:
     view, choices = default_view(reader, page), offered(reader, page)
     picked = {name: value for name, value in asked.items() if name in choices and name != "shown" and value in choices[name]}
     view = replace(view, **picked)
+    if tiled(reader, ground(reader, view.layer)):
+        view = replace(view, auto="1")
     texts = {name: value for name, value in asked.items() if isinstance(value, str) and len(value) < 600}
     if "shown" in texts:
         view = replace(view, shown=_shown(texts["shown"], choices["shown"]))

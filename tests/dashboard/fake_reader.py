@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache, cached_property
 from importlib.resources import files
 from types import SimpleNamespace
+from typing import Any
 
 import geopandas as gpd
 import h3
@@ -20,6 +21,7 @@ from cloudmap.analytics.periods import Period, lattice
 from cloudmap.analytics.result import Result
 from cloudmap.city import City, CitySection, Source
 from cloudmap.errors import AccessError, AnalysisError
+from cloudmap.geo.tiles import write_tiles, zoom_of_cells
 from tests.dashboard.fake_statistics import FAKE_STATISTICS, FAKE_WHOLE
 
 CENTRE = (28.58, 121.37)
@@ -39,6 +41,12 @@ def cell_shapes(resolution: int) -> gpd.GeoDataFrame:
     names = cells(resolution)
     polygons = [shapely.Polygon([(lon, lat) for lat, lon in h3.cell_to_boundary(name)]) for name in names]
     return _frame(list(names), list(names), polygons)
+
+
+@cache
+def _tiles(layer_id: str) -> bytes:
+    shapes = cell_shapes(int(layer_id.removeprefix("cell_")))
+    return write_tiles(shapes, int(zoom_of_cells(shapes)))
 
 
 def _frame(places: list[str], names: list[str | None], shapes: list[object]) -> gpd.GeoDataFrame:
@@ -73,6 +81,7 @@ class FakeReader:
         schematic: bool = True,
         resolutions: tuple[int, ...] = (8, 9),
         name: str = "路桥区",
+        tiled: tuple[str, ...] = (),
     ) -> None:
         section = CitySection(
             name_zh=name,
@@ -91,6 +100,8 @@ class FakeReader:
         self.analysed_load = 4
         self.provenance: dict[str, dict[str, str]] = {}
         self.asked: list[tuple[str, ...]] = []
+        self.kept: dict[tuple[str, ...], Any] = {}
+        self.tiled = tiled
 
     @cached_property
     def _periods(self) -> dict[str, Period]:
@@ -149,6 +160,9 @@ class FakeReader:
         if layer_id == "unit_street":
             shapes.loc[8, "name"] = EVIL
         return shapes
+
+    def tiles(self, layer_id: str) -> bytes | None:
+        return _tiles(layer_id) if layer_id in self.tiled else None
 
     def counts(self, layer_id: str, category: str, period_id: str) -> pl.DataFrame:
         """The truth behind `values`: place and n, before anything is masked."""

@@ -29,6 +29,8 @@ ROUTES: dict[str, tuple[str, str, frozenset[str]]] = {
     "/_dash-component-suites/<string:package_name>/<path:fingerprinted_path>": ("GET", "/_dash-component-suites/dash/deps/x.js", EVERY),
     "_dash_assets.static": ("GET", "/assets/page.css", EVERY),
     "map_geometry": ("GET", "/map/geometry/cell_8/abc", EVERY),
+    "map_tiles": ("GET", "/map/tiles/cell_8/abc", EVERY),
+    "map_shape": ("GET", "/map/shape/cell_8/abc/x", EVERY),
     "map_values": ("GET", f"/map/values?{VALUES}", EVERY),
     "map_numbers": ("GET", f"/map/numbers?{VALUES}", EVERY),
     "map_weeks": ("GET", "/map/weeks?category=ALL", EVERY),

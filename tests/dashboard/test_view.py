@@ -32,6 +32,7 @@ def test_an_address_holds_the_whole_view() -> None:
         "m~5~10",
         "year",
         "1",
+        "1",
         "cloud~count~cell_9.water~reach~water",
         "en",
         "dark",

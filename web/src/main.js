@@ -4,8 +4,8 @@ import { CloudMap } from "./map.js";
 import { decorate, mirrorRows } from "./rows.js";
 import { Wall } from "./wall.js";
 
-const FIELDS = ["page", "tab", "layer", "measure", "category", "period", "place", "within", "shown", "opacity", "breaks", "against", "wall", "rotate", "lang", "scheme"];
-const USUAL = { within: "", opacity: "90", breaks: "", against: "before", wall: "", rotate: "" };
+const FIELDS = ["page", "tab", "layer", "measure", "category", "period", "place", "within", "shown", "opacity", "breaks", "against", "auto", "wall", "rotate", "lang", "scheme"];
+const USUAL = { within: "", opacity: "90", breaks: "", against: "before", auto: "", wall: "", rotate: "" };
 
 let current = null;
 let lastPanel = "";
@@ -82,6 +82,7 @@ function mapFor(config) {
   current = new CloudMap(container, config, {
     pick: (place) => set("picked", { data: { place, layer: current.view.layer } }),
     period: (period) => ask({ period }),
+    layer: (layer) => ask({ layer, place: "" }),
   });
   return current;
 }
@@ -100,6 +101,7 @@ function mirror(view, config) {
   set("period", { data: options, value: view.period });
   set("shown", { value: view.shown.map((one) => one.split("~")[0]) });
   set("against", { value: view.against });
+  set("auto", { checked: view.auto === "1" });
   set("opacity", { value: Number(view.opacity) });
   set("breaks", { value: own ? "m" : view.breaks || "round" });
   if (own) set("breaks-own", { value: view.breaks.split("~").slice(1).join(", ") });
@@ -108,7 +110,9 @@ function mirror(view, config) {
 }
 
 const CHANGES = {
-  layer: (next, value, view) => value && value !== view.layer && Object.assign(next, { layer: value, place: "" }),
+  // A resolution that is chosen stays, except where only tiles can show it.
+  layer: (next, value, view, config) => value && value !== view.layer && Object.assign(next, { layer: value, place: "", auto: config.layers.find((one) => one.id === value)?.tiles ? "1" : "" }),
+  auto: (next, value, view) => value !== undefined && (value === true) !== (view.auto === "1") && Object.assign(next, { auto: value ? "1" : "" }),
   measure: (next, value) => value && Object.assign(next, { measure: value }),
   category: (next, value) => value && Object.assign(next, { category: value }),
   span: (next, value, view, config) => value && !config.periods.some((one) => one.id === view.period && one.weeks === Number(value)) && Object.assign(next, { period: withSpan(config, view.period, value) }),
@@ -138,7 +142,7 @@ const CHANGES = {
     Object.assign(next, fields);
   },
 };
-const CONTROLS = ["layer", "measure", "category", "span", "period", "shown", "picked", "earlier", "later", "lang", "scheme", "page", "close-place", "tab", "against", "opacity", "breaks", "breaks-own", "wall", "wall-add", "asked"];
+const CONTROLS = ["layer", "measure", "category", "span", "period", "shown", "picked", "earlier", "later", "lang", "scheme", "page", "close-place", "tab", "against", "opacity", "breaks", "breaks-own", "auto", "wall", "wall-add", "asked"];
 
 dash.cloudmap = {
   /** Controls to address. */
@@ -264,9 +268,8 @@ window.cloudmap = {
   /** Where a place is on the screen, in CSS pixels of the page. */
   async locate(place) {
     const ground = await current.need(current.view.layer);
-    const id = ground.index.get(place);
     const box = current.container.getBoundingClientRect();
-    const point = current.map.project(ground.labels.features[id].geometry.coordinates);
+    const point = current.map.project(await ground.centre(place));
     return { x: box.left + point.x, y: box.top + point.y };
   },
 };

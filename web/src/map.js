@@ -1,7 +1,8 @@
 // The map component: geometry once per version, one byte a place per view, colour through feature state.
 import * as maplibregl from "maplibre-gl";
 import { Chrome, ROOM_FOR_LEGEND } from "./chrome.js";
-import { bytes, decode, none } from "./shapes.js";
+import { cellsFor, elsewhere, getJson, groundOf } from "./ground.js";
+import { bytes, none } from "./shapes.js";
 import { drawHeat, drawPoints, pointAt } from "./extras.js";
 import { PATTERNS } from "./palette.js";
 import { save } from "./save.js";
@@ -14,21 +15,16 @@ const PATTERN_PARTS = Object.keys(PATTERNS).map((name) => `pattern-${name}`);
 
 const root = document.documentElement;
 
-async function getJson(url) {
-  const answer = await fetch(url, { credentials: "same-origin" });
-  if (!answer.ok) throw new Error(`${answer.status}`);
-  return answer.json();
-}
-
 export class CloudMap {
   /**
    * @param {HTMLElement} container
    * @param {Object} config what the server tells of layers, periods, words and bounds
-   * @param {{pick: (place: string|null) => void, period: (id: string) => void}} on what is chosen on the map
+   * @param {{pick: (place: string|null) => void, period: (id: string) => void, layer: (id: string) => void}} on what is chosen on the map
    */
   constructor(container, config, on) {
     this.config = config;
     this.onPick = on.pick;
+    this.onLayer = on.layer;
     this.layers = new Map(config.layers.map((layer) => [layer.id, layer]));
     this.geometry = new Map();
     this.painted = new Map();
@@ -113,6 +109,7 @@ export class CloudMap {
       if (event.originalEvent) this.moved = true;
     });
     this.map.on("click", (event) => this.pick(event.point));
+    this.map.on("zoomend", () => this.follow());
     // Keyboard: arrows move, plus and minus zoom (MapLibre's own), Enter takes the place under the cross in the middle.
     canvas.addEventListener("keydown", (event) => {
       if (event.key === "Enter") this.pick(this.map.project(this.map.getCenter()));
@@ -123,12 +120,11 @@ export class CloudMap {
   /** Fetch and add the geometry of a layer, once. */
   need(id) {
     if (!this.geometry.has(id)) {
-      this.geometry.set(id, getJson(this.layers.get(id).url).then((packed) => {
-        const decoded = decode(packed, this.config.spelling);
-        const cells = this.layers.get(id).kind === "cell";
-        this.map.addSource(`src-${id}`, { type: "geojson", data: decoded.shapes, tolerance: cells ? 0 : 0.2, buffer: cells ? 8 : 64, maxzoom: cells ? 12 : 14 });
-        if (this.layers.get(id).kind !== "cell") this.map.addSource(`lab-${id}`, { type: "geojson", data: decoded.labels });
-        return decoded;
+      const layer = this.layers.get(id);
+      this.geometry.set(id, Promise.all([groundOf(layer, this.config.spelling), this.loaded]).then(([ground]) => {
+        this.map.addSource(`src-${id}`, ground.source);
+        if (layer.kind !== "cell") this.map.addSource(`lab-${id}`, { type: "geojson", data: ground.labels });
+        return ground;
       }).catch((error) => {
         this.geometry.delete(id);
         throw error;
@@ -142,7 +138,9 @@ export class CloudMap {
     this.turn += 1;
     const turn = this.turn;
     delete root.dataset.ready;
+    const before = this.view;
     this.view = view;
+    if (this.fitted(view, before)) return;
     this.chrome.busy(true);
     this.chrome.hideCard();
     try {
@@ -157,7 +155,8 @@ export class CloudMap {
         window.location.reload();
         return;
       }
-      this.draw(view, values, wanted);
+      await this.draw(view, values, wanted);
+      if (turn !== this.turn) return;
       this.chrome.say(values.message);
       await Promise.all([this.extras(view, values), this.beside(view)]);
       if (turn !== this.turn) return;
@@ -181,12 +180,49 @@ export class CloudMap {
     });
   }
 
-  draw(view, values, wanted) {
+  /** Where the resolution of cells follows the zoom: show a coarser layer, or come nearer to the finer one that was chosen. */
+  fitted(view, before) {
+    const layer = this.layers.get(view.layer);
+    const { cells } = this;
+    if (!view.auto || layer.kind !== "cell" || cells.id === view.layer || (view.place && !layer.tiles)) return false;
+    const chosen = view.place || (before && before.layer !== view.layer && view.layer !== this.followed);
+    if (chosen && layer.from > this.map.getZoom()) {
+      this.moved = true;
+      this.nearTo(view, layer.from + 0.3);
+      return false;
+    }
+    if (chosen) return false;
+    return this.follow();
+  }
+
+  /** The layer of cells that suits the zoom. */
+  get cells() {
+    return cellsFor(this.config.layers, this.map.getZoom());
+  }
+
+  /** Ask for the cells that suit the zoom, unless a place is open whose layer can still be drawn. */
+  follow() {
+    const { view } = this;
+    const layer = view && this.layers.get(view.layer);
+    if (!view?.auto || layer.kind !== "cell" || (view.place && layer.from <= this.map.getZoom())) return false;
+    const { cells } = this;
+    if (cells.id === view.layer) return false;
+    this.followed = cells.id;
+    this.onLayer(cells.id);
+    return true;
+  }
+
+  async nearTo(view, zoom) {
+    this.map.jumpTo({ zoom });
+    if (!view.place) return;
+    const ground = await this.need(view.layer);
+    this.map.jumpTo({ center: await ground.centre(view.place), zoom });
+  }
+
+  async draw(view, values, wanted) {
     if (this.config.base && !this.map.getLayer("land")) this.map.addLayer(style.landLayer(`src-${this.config.base}`), "slot-fill");
     this.values = values;
-    this.numbers = null;
-    this.numbersBefore = null;
-    this.colour(view.layer, values);
+    await this.colour(view.layer, values);
     this.context(view, wanted);
     this.chrome.drawTitle(values);
     this.chrome.drawLegend(values);
@@ -197,8 +233,10 @@ export class CloudMap {
   /** Heat surface and single reports, where they are asked for. */
   async extras(view, values) {
     const heat = view.shown.includes("heat") && this.layers.get(view.layer).kind !== "water";
-    if (heat) this.numbers ??= getJson(view.numbers).catch(() => null);
-    drawHeat(this.map, await this.need(view.layer), heat ? await this.numbers : null, heat);
+    // A surface needs all centres: from the finest cells that come whole.
+    const whole = this.layers.get(view.layer).tiles ? this.config.layers.filter((one) => one.kind === "cell" && !one.tiles).at(-1) : this.layers.get(view.layer);
+    const numbers = heat && whole ? await getJson(whole.id === view.layer ? view.numbers : elsewhere(view.numbers, whole)).catch(() => null) : null;
+    drawHeat(this.map, numbers ? await this.need(whole.id) : null, numbers, heat);
     const single = view.shown.includes("points");
     const answer = single ? await getJson(view.points).catch(() => ({ xy: [], names: [], at: [], message: this.config.words["points.refused"] })) : null;
     drawPoints(this.map, answer, single);
@@ -213,7 +251,7 @@ export class CloudMap {
     if (!view.before) {
       this.swipe?.remove();
       this.twin?.remove();
-      this.swipe = this.twin = null;
+      this.swipe = this.twin = this.twinLayer = null;
       return;
     }
     const { values, label, now } = view.before;
@@ -228,20 +266,18 @@ export class CloudMap {
     this.swipe.name(label, now);
     this.twin.resize();
     this.twin.jumpTo({ center: this.map.getCenter(), zoom: this.map.getZoom() });
-    const codes = bytes(earlier.codes);
-    const features = ground.features.map((one, at) => ({ ...one, properties: { c: codes[at] } }));
     const source = `src-${view.layer}`;
-    const data = { type: "FeatureCollection", features };
-    if (this.twin.getSource(source)) this.twin.getSource(source).setData(data);
-    else {
-      this.twin.addSource(source, { type: "geojson", data, tolerance: 0.2 });
-      for (const layer of style.valueLayers(view.layer, this.layers.get(view.layer).kind)) this.twin.addLayer(layer, "slot-fill");
+    if (!this.twin.getSource(source)) {
+      this.twin.addSource(source, ground.source);
+      for (const layer of style.valueLayers(view.layer, this.layers.get(view.layer).kind)) this.twin.addLayer({ ...layer, ...ground.part }, "slot-fill");
     }
+    this.twinCodes = this.state(this.twin, view.layer, ground, bytes(earlier.codes), this.twinLayer === view.layer ? this.twinCodes : null);
+    this.twinLayer = view.layer;
     const paint = style.fillColour(earlier.styles);
     for (const id of [...new Set([...this.twin.getStyle().layers.map((one) => one.id)])].filter((one) => /^(fill|edge)-/.test(one))) {
       this.twin.setLayoutProperty(id, "visibility", id.endsWith(`-${view.layer}`) ? "visible" : "none");
     }
-    this.twin.setPaintProperty(`fill-${view.layer}`, "fill-color", JSON.parse(JSON.stringify(paint).replace('["feature-state","c"]', '["get","c"]')));
+    this.twin.setPaintProperty(`fill-${view.layer}`, "fill-color", paint);
     await this.outline(view);
     await new Promise((resolve) => { this.twin.once("idle", resolve); this.twin.triggerRepaint(); });
   }
@@ -251,7 +287,7 @@ export class CloudMap {
     const named = this.config.named;
     if (!named || !view.shown.includes(named) || this.twin.getSource(`ctx-${named}`)) return;
     const ground = await this.need(named);
-    this.twin.addSource(`ctx-${named}`, { type: "geojson", data: ground.shapes });
+    this.twin.addSource(`ctx-${named}`, ground.source);
     for (const part of style.contextLayers(this.layers.get(named))) this.twin.addLayer({ ...part, source: `ctx-${named}` }, "slot-outline");
   }
 
@@ -275,18 +311,22 @@ export class CloudMap {
     this.map.fitBounds(bounds, { padding: wide ? { top: 120, bottom: 100, left: 290, right: 80 } : { top: 100, bottom: 110, left: 16, right: 16 }, duration: 0 });
   }
 
-  colour(id, values) {
-    const { kind } = this.layers.get(id);
-    if (!this.map.getLayer(`fill-${id}`)) for (const layer of style.valueLayers(id, kind)) this.map.addLayer(layer, "slot-fill");
-    for (const other of this.painted.keys()) if (other !== id) this.toggle([...VALUE_PARTS, ...PATTERN_PARTS].map((part) => `${part}-${other}`), false);
-    const codes = bytes(values.codes);
-    const before = this.painted.get(id)?.codes ?? new Uint8Array(codes.length);
-    const started = performance.now();
-    const source = `src-${id}`;
+  /** Give each place of a map its code; only what changed is told. */
+  state(map, id, { part }, codes, before) {
+    const target = { source: `src-${id}`, sourceLayer: part["source-layer"] };
     for (let i = 0; i < codes.length; i += 1) {
-      if (codes[i] !== before[i]) this.map.setFeatureState({ source, id: i }, { c: codes[i] });
+      if (codes[i] !== (before?.[i] ?? 0)) map.setFeatureState({ ...target, id: i }, { c: codes[i] });
     }
-    this.painted.set(id, { codes });
+    return codes;
+  }
+
+  async colour(id, values) {
+    const { kind } = this.layers.get(id);
+    const ground = await this.need(id);
+    if (!this.map.getLayer(`fill-${id}`)) for (const layer of style.valueLayers(id, kind)) this.map.addLayer({ ...layer, ...ground.part }, "slot-fill");
+    for (const other of this.painted.keys()) if (other !== id) this.toggle([...VALUE_PARTS, ...PATTERN_PARTS].map((part) => `${part}-${other}`), false);
+    const started = performance.now();
+    this.painted.set(id, { codes: this.state(this.map, id, ground, bytes(values.codes), this.painted.get(id)?.codes), part: ground.part });
     this.paint(id, values.styles);
     this.toggle(VALUE_PARTS.map((part) => `${part}-${id}`), true);
     this.map.once("idle", () => { root.dataset.recolourMs = Math.round(performance.now() - started); });
@@ -300,7 +340,7 @@ export class CloudMap {
     const needed = style.patternsOf(styles, this.painted.get(id).codes);
     for (const name of Object.keys(PATTERNS)) {
       const layer = `pattern-${name}-${id}`;
-      if (needed.has(name) && !this.map.getLayer(layer)) this.map.addLayer(style.patternLayer(id, name), `edge-${id}`);
+      if (needed.has(name) && !this.map.getLayer(layer)) this.map.addLayer({ ...style.patternLayer(id, name), ...this.painted.get(id).part }, `edge-${id}`);
       if (needed.has(name)) this.map.setPaintProperty(layer, "fill-opacity", style.patternOpacity(styles, name));
       this.toggle([layer], needed.has(name));
     }
@@ -341,8 +381,8 @@ export class CloudMap {
 
   async mark(place) {
     const ground = await this.need(this.view.layer);
-    const id = place ? ground.index.get(place) : undefined;
-    this.map.getSource("picked").setData(id === undefined ? none : ground.features[id]);
+    const shape = place ? await ground.shape(place) : undefined;
+    if (place === this.view.place) this.map.getSource("picked").setData(shape ?? none);
   }
 
   async hover(point) {
@@ -355,49 +395,47 @@ export class CloudMap {
       this.chrome.showCard(point, n ? n.toLocaleString(this.config.lang) : name, at ? [at] : []);
       return;
     }
-    const id = point ? this.under(point) : null;
-    this.map.getCanvas().style.cursor = id === null ? "" : "pointer";
-    if (id === null) {
+    const one = point ? await this.under(point) : null;
+    this.map.getCanvas().style.cursor = one ? "pointer" : "";
+    if (!one) {
       this.hovered = null;
       this.chrome.hideCard();
       this.map.getSource("hover")?.setData(none);
       return;
     }
-    const ground = await this.need(this.view.layer);
-    if (this.hovered !== id) this.map.getSource("hover").setData(ground.features[id]);
-    this.hovered = id;
+    if (this.hovered !== one.id) this.map.getSource("hover").setData(one.shape);
+    this.hovered = one.id;
     const { view } = this;
     const earlier = this.swipe && view.before && point.x < this.swipe.x;
-    if (earlier) this.numbersBefore ??= getJson(view.before.numbers).catch(() => null);
-    else this.numbers ??= getJson(view.numbers).catch(() => null);
-    const numbers = await (earlier ? this.numbersBefore : this.numbers);
+    const ground = await this.need(view.layer);
+    const { name, numbers, at } = await ground.told(one, earlier ? view.before.numbers : view.numbers);
     const period = this.swipe && view.before ? [earlier ? view.before.label : view.before.now] : [];
-    if (view === this.view && this.hovered === id) this.chrome.showCard(point, ground.names[id], [...period, ...this.lines(numbers, id)]);
+    if (view === this.view && this.hovered === one.id) this.chrome.showCard(point, name, [...period, ...this.lines(numbers, at, one.id)]);
   }
 
   /** The hover card's lines: the server's sentences, filled with the numbers of one place. */
-  lines(numbers, id) {
+  lines(numbers, id, place) {
     if (!numbers) return [];
-    if (this.painted.get(this.view.layer).codes[id] === 1) return [numbers.masked];
+    if (this.painted.get(this.view.layer).codes[place] === 1) return [numbers.masked];
     const shown = (value) => (typeof value === "number" ? value.toLocaleString(this.config.lang) : value ?? "—");
     const known = (line) => [...line.matchAll(/\{(\w+)\}/g)].every(([, name]) => (numbers.columns[name]?.[id] ?? null) !== null);
     return numbers.lines.filter(known).map((line) => line.replace(/\{(\w+)\}/g, (_, name) => shown(numbers.columns[name][id])));
   }
 
-  under(point) {
+  /** The place under a point of the screen, null where there is none. */
+  async under(point) {
     const layer = this.view && `fill-${this.view.layer}`;
     if (!layer || !this.map.getLayer(layer)) return null;
     const line = `line-${this.view.layer}`;
-    if (!this.map.getLayer(line)) return this.map.queryRenderedFeatures(point, { layers: [layer] })[0]?.id ?? null;
     const near = [[point.x - 5, point.y - 5], [point.x + 5, point.y + 5]];
-    return this.map.queryRenderedFeatures(near, { layers: [line, layer] })[0]?.id ?? null;
+    const [found] = this.map.getLayer(line) ? this.map.queryRenderedFeatures(near, { layers: [line, layer] }) : this.map.queryRenderedFeatures(point, { layers: [layer] });
+    if (!found) return null;
+    return (await this.need(this.view.layer)).of(found);
   }
 
   async pick(point) {
     if (pointAt(this.map, point)) return;
-    const id = this.under(point);
-    const ground = await this.need(this.view.layer);
-    this.onPick(id === null ? null : ground.places[id]);
+    this.onPick((await this.under(point))?.place ?? null);
   }
 
   async rescheme() {
@@ -410,10 +448,10 @@ export class CloudMap {
   /** Move so that a place is in sight (chosen from a list, not from the map). */
   async reveal(place) {
     const ground = await this.need(this.view.layer);
-    const id = ground.index.get(place);
-    if (id === undefined) return;
+    const shape = await ground.shape(place);
+    if (!shape) return;
     const bounds = new maplibregl.LngLatBounds();
-    for (const point of ground.features[id].geometry.coordinates.flat(ground.features[id].geometry.type === "MultiPolygon" ? 2 : 1)) bounds.extend(point);
+    for (const point of shape.geometry.coordinates.flat(shape.geometry.type === "MultiPolygon" ? 2 : 1)) bounds.extend(point);
     this.moved = true;
     if (!this.map.getBounds().contains(bounds.getCenter())) this.map.easeTo({ center: bounds.getCenter(), duration: 400 });
   }
