@@ -53,7 +53,7 @@ def visit(port: int, *, host: str = "127.0.0.1", timeout_s: float = 300.0) -> li
             get(path)
         view, config = _first_view(get)
         for layer in config["layers"]:
-            get(layer["url"])
+            get(layer.get("tiles", layer["url"]))
         for layer_id, measure in _maps(config):
             query = f"layer={layer_id}&measure={measure}&category={view['category']}&period={view['period']}&lang={view['lang']}"
             get(f"/map/values?{query}")
