@@ -11,14 +11,55 @@
     ├── AccessError         17   something this role may not see or write
     └── StoreError          18   facts at rest
 
-A message tells where, which value, which rule, and the remedy.
+A message tells where, which value, which rule, and the remedy. A refusal that readers of the page meet has a `code` besides, for which
+the page has words in each language, and a way on.
 """
+
+from typing import Literal
+
+Refusal = Literal[
+    "",
+    "empty",  # nothing was reported of this choice
+    "few_places",  # too few places to be compared
+    "inside",  # never leaves the administration
+    "incoming",  # the reports of these weeks still come in
+    "masked",  # a count below k would be told
+    "no_campaign",  # no campaign has a list of targets
+    "no_events",  # no file tells of stages
+    "no_exposure",  # nothing to compare counts with
+    "no_staff",  # the base map tells of no staff
+    "no_units",  # the base map lacks the units
+    "no_water",  # the base map has no water
+    "not_analysed",  # `cloudmap analyse` has to run
+    "not_tested",  # `cloudmap analyse --back-test` has to run
+    "outside",  # before the first or after the last week
+    "records",  # quarantined records are for who mends them
+    "restricted",  # the category needs a grant
+    "rows",  # single reports are for who handles them
+    "short_history",  # too few whole weeks since the way of reporting changed
+    "sparse",  # too few reports of this choice
+    "whole_weeks",  # of weeks, asked of a day, a month or other days
+    "unscored",  # counted, never judged
+    "whole_weeks",  # a free period was asked for what stands on whole weeks; the error's `weeks` are those to ask for
+    "wrong_layer",  # the statistic is not for places of this kind
+]
 
 
 class CloudmapError(Exception):
-    """Any error that cloudmap raises on purpose."""
+    """Any error that cloudmap raises on purpose.
+
+    Parameters
+    ----------
+    message : str
+    code : str, optional
+        Why a number is refused, where a page has words for it (`Refusal`).
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "", *, code: Refusal = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class ConfigError(CloudmapError):

@@ -29,7 +29,7 @@ class Analysed:
         self.audience = audience or Audience()
         stored = store.result("analysis")
         if stored is None:
-            raise AnalysisError(f"{city.folder}: nothing is analysed yet; run `cloudmap analyse {city.folder}`")
+            raise AnalysisError(f"{city.folder}: nothing is analysed yet; run `cloudmap analyse {city.folder}`", code="not_analysed")
         self.provenance: Mapping[str, Any] = stored.provenance
         self.last_week_on = cast(date, stored.frame["last_week_on"][0])
         self._frames: dict[str, pl.DataFrame] = {}
@@ -77,7 +77,9 @@ class Analysed:
             key = self.provenance["parts"].get(name)
             stored = self.store.result(name, key) if key else None
             if stored is None:
-                raise AnalysisError(f"result {name!r} is not in the store; run `cloudmap analyse {self.city.folder}` again")
+                raise AnalysisError(
+                    f"result {name!r} is not in the store; run `cloudmap analyse {self.city.folder}` again", code="not_analysed"
+                )
             self._frames[name] = stored.frame
         return self._frames[name]
 
@@ -113,14 +115,14 @@ class Analysed:
         if chosen.parent is not None:
             codes = [category]
             if measure not in ("count", "ratio", "handling") and category in self.taxonomy.restricted and not self.audience.restricted:
-                raise AccessError(f"category {category} is restricted: a hotspot verdict would tell masked counts")
+                raise AccessError(f"category {category} is restricted: a hotspot verdict would tell masked counts", code="restricted")
         else:
             members = self.taxonomy.codes if category == ALL else self.taxonomy.groups[category]
             codes = list(ordinary(members, self.taxonomy.restricted, self.audience))
         if measure not in ("count", "handling"):
             codes = [code for code in codes if code in self.taxonomy.scored]
             if not codes:
-                raise AnalysisError(f"category {category} is counted, never scored (taxonomy column score = 0)")
+                raise AnalysisError(f"category {category} is counted, never scored (taxonomy column score = 0)", code="unscored")
         return codes
 
     def _listable(self) -> list[str]:

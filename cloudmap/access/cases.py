@@ -103,7 +103,9 @@ class Cases:
         rows, events = self.frame(category, reader.period(period_id)), reader.part("handling_events")
         mine = events.join(rows.select("report_id"), on="report_id", how="semi")
         if mine.is_empty():
-            raise AnalysisError("no event file tells of stages in this period; map the two flows' files in [[handling]] of city.toml")
+            raise AnalysisError(
+                "no event file tells of stages in this period; map the two flows' files in [[handling]] of city.toml", code="no_events"
+            )
         told = rows.filter(pl.col("events_n") > 0)
         return dwell(told, mine, Calendar.of(reader.city), reader.now, min_staff=reader.city.privacy.min_staff)
 
@@ -175,7 +177,9 @@ class Cases:
 
         reader, area = self._reader, HALL
         if unit_column("microgrid").name not in reader.part("cases").columns:
-            raise AnalysisError("meeting advice needs micro-grids in the base map; add a [[units]] layer of level microgrid")
+            raise AnalysisError(
+                "meeting advice needs micro-grids in the base map; add a [[units]] layer of level microgrid", code="no_units"
+            )
         start, end = reader.span(period)
         before = reader.city.midnight(period.first_on - timedelta(days=90))
         rows = self.frame(category).filter(pl.col("occurred_at").is_between(before, end, closed="left"))
@@ -241,7 +245,10 @@ class Cases:
             tables.append(result.table.with_columns(name=pl.lit(name)))
             told[name] = dict(result.parameters)
         if not tables:
-            raise AnalysisError("no campaign has a list of targets; add a [[milestones]] entry of kind campaign with a path to city.toml")
+            raise AnalysisError(
+                "no campaign has a list of targets; add a [[milestones]] entry of kind campaign with a path to city.toml",
+                code="no_campaign",
+            )
         return Result("burn-down of campaigns", told, pl.concat(tables), "targets of the list")
 
     # Inside
@@ -265,5 +272,7 @@ class Cases:
         columns = self._reader.part("cases").columns
         names = [unit_column(level).name for level in ("community", "village", "street", "grid") if unit_column(level).name in columns]
         if not names:
-            raise AnalysisError("meeting advice needs communities, villages or streets in the base map; add them to [[units]]")
+            raise AnalysisError(
+                "meeting advice needs communities, villages or streets in the base map; add them to [[units]]", code="no_units"
+            )
         return pl.coalesce(names)

@@ -51,7 +51,7 @@ class Choices(Analysed):
         """
         periods = self.periods()
         if not periods:
-            raise AnalysisError(f"{self.city.folder}: the reports span no complete ISO week yet")
+            raise AnalysisError(f"{self.city.folder}: the reports span no complete ISO week yet", code="not_analysed")
         weeks = total_by_week(self.part("cube_class"), categories=self._listable()).filter(pl.col("week_on") <= self.last_week_on)
         busy = weeks.filter(pl.col("matters_n") >= pl.col("matters_n").max() * REPORTING_SHARE)["week_on"]
         last = cast("date | None", busy.max()) or self.last_week_on

@@ -91,7 +91,9 @@ class FixedDay:
             return pl.DataFrame({"place": target["place"].to_list(), "exposure": people}).sort("place")
         levels = [one for one in reversed(self.base_map.levels) if self.units(one, day)["population_n"].notna().any()]
         if not levels:
-            raise AnalysisError(f"no unit that stands on {day} has a population; map it in [[units]] fields, or compare counts")
+            raise AnalysisError(
+                f"no unit that stands on {day} has a population; map it in [[units]] fields, or compare counts", code="no_exposure"
+            )
         return spread_population(self.units(levels[0], day), target[["place", "geometry"]], metric_crs=self._city.city.metric_crs)
 
     def _count(self, level: str, day: date) -> pl.DataFrame:

@@ -169,7 +169,7 @@ class Reader(Rows):
         layer, period = self.layer(layer_id), self.period(period_id)
         if layer.kind == "landmark" or (layer.kind not in ("unit", "cell") and measure != "count"):
             have = "shapes only" if layer.kind == "landmark" else "counts only"
-            raise AnalysisError(f"layer {layer_id!r} has {have}; {measure} is for units and cells")
+            raise AnalysisError(f"layer {layer_id!r} has {have}; {measure} is for units and cells", code="wrong_layer")
         codes, caveats = self.codes(category, measure), self._caveats(layer, category, measure, day)
         if measure == "hotspot":
             return self._statistics.hotspots(layer_id, category, period_id, day, caveats)
@@ -199,7 +199,9 @@ class Reader(Rows):
     def _ratio(self, layer: PlaceLayer, counts: pl.DataFrame, day: date | None) -> pl.DataFrame:
         exposure = self.exposure(layer.id, day)
         if exposure is None:
-            raise AnalysisError("no [exposure] is declared in the city file, so there is nothing to compare counts with")
+            raise AnalysisError(
+                "no [exposure] is declared in the city file, so there is nothing to compare counts with", code="no_exposure"
+            )
         return ratio_to_expected(counts, counts.select("place").join(exposure, on="place", how="left").fill_null(0.0))
 
     def place(self, layer_id: str, place: str, period_id: str, category: str = ALL) -> PlaceView:

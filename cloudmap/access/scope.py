@@ -73,9 +73,13 @@ def refuse_rows(audience: Audience) -> None:
         The audience is outside, or its role sees counts only.
     """
     if audience.outside:
-        raise AccessError("rows of single reports never leave the administration; drop --outside, or export counts (cells, units)")
+        raise AccessError(
+            "rows of single reports never leave the administration; drop --outside, or export counts (cells, units)", code="inside"
+        )
     if not audience.sees_rows:
-        raise AccessError("this role sees counts, no single reports; an administrator changes roles with `cloudmap user change`")
+        raise AccessError(
+            "this role sees counts, no single reports; an administrator changes roles with `cloudmap user change`", code="rows"
+        )
 
 
 def refuse_records(audience: Audience) -> None:
@@ -87,9 +91,9 @@ def refuse_records(audience: Audience) -> None:
         The audience is outside, or its role does not mend records.
     """
     if audience.outside:
-        raise AccessError("quarantined records never leave the administration; drop --outside")
+        raise AccessError("quarantined records never leave the administration; drop --outside", code="inside")
     if not audience.records:
-        raise AccessError("quarantined records belong to no unit; analysts and administrators see them")
+        raise AccessError("quarantined records belong to no unit; analysts and administrators see them", code="records")
 
 
 def narrowed(reader: Reader, audience: Audience) -> Reader:

@@ -69,7 +69,7 @@ class Standing:
         reader, period = self._reader, self._reader.period(period_id)
         panel = reader.panel(layer_id, "ALL", period_id, day=self._day(layer_id))
         if not panel.total(period).any():
-            raise AnalysisError(f"no matter was reported in {period.id}; choose another period")
+            raise AnalysisError(f"no matter was reported in {period.id}; choose another period", code="empty")
         evidence = Evidence(
             burden=self._burden(panel, layer_id),
             handled=self._handled(layer_id),

@@ -145,7 +145,7 @@ class Statistics:
         asked, reader = STATISTICS[name], self._reader
         layer = reader.layer(layer_id or self._usual_layer(asked)) if asked.kinds else None
         if layer is not None and layer.kind not in asked.kinds:
-            raise AnalysisError(f"{name} is for {' and '.join(asked.kinds)} layers; {layer.id} is none")
+            raise AnalysisError(f"{name} is for {' and '.join(asked.kinds)} layers; {layer.id} is none", code="wrong_layer")
         period = reader.period(period_id or reader.default_period.id) if asked.period else None
         return self._made(name, layer.id if layer else None, category if asked.category else "ALL", period.id if period else None)
 
@@ -157,7 +157,7 @@ class Statistics:
 
         clusters = self.result("scan", layer_id, category, period_id)
         if clusters.table["masked"].any():
-            raise AccessError("the clusters of a scan that hold counts below k stay inside; export counts instead")
+            raise AccessError("the clusters of a scan that hold counts below k stay inside; export counts instead", code="masked")
         mapped = by_place(clusters, self.panel(layer_id, category, period_id))
         return self._disclosed(mapped, "scan", category)
 
@@ -221,7 +221,9 @@ class Statistics:
         reader = self._reader
         layers = [layer for layer in reader.layers() if layer.kind in kinds]
         if not layers:
-            raise AnalysisError(f"this needs a {' or '.join(kinds)} layer, and the base map has none; add one to city.toml")
+            raise AnalysisError(
+                f"this needs a {' or '.join(kinds)} layer, and the base map has none; add one to city.toml", code="no_units"
+            )
         chosen = next((layer for layer in layers if layer.resolution == reader.city.city.default_resolution), None)
         return (chosen or next((layer for layer in layers if layer.places_n > 1), layers[0])).id
 
@@ -314,7 +316,8 @@ class Statistics:
         stored = back_tested(reader.store, reader.provenance, self.default_layer(("cell", "unit")), category)
         if stored is None:
             raise AnalysisError(
-                f"forecasts of {category} were not back-tested; run `cloudmap analyse {reader.city.folder} --back-test {category}`"
+                f"forecasts of {category} were not back-tested; run `cloudmap analyse {reader.city.folder} --back-test {category}`",
+                code="not_tested",
             )
         return stored
 

@@ -122,7 +122,8 @@ def _newest(panel: Panel) -> int:
     complete = np.flatnonzero(panel.complete)
     if not complete.size or complete[-1] < panel.regime_from:
         raise AnalysisError(
-            f"layer {panel.layer}: no complete week since {panel.weeks[min(panel.regime_from, panel.weeks_n - 1)]}; wait for one"
+            f"layer {panel.layer}: no complete week since {panel.weeks[min(panel.regime_from, panel.weeks_n - 1)]}; wait for one",
+            code="incoming",
         )
     return int(complete[-1])
 

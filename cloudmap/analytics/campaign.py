@@ -42,7 +42,7 @@ def burn_down(targets: pl.DataFrame, *, begun_on: date, now: datetime, zone: Zon
         raise AnalysisError("a campaign's list is empty or names a target twice; give each target one line")
     today = now.astimezone(zone).date()
     if begun_on > today:
-        raise AnalysisError(f"the campaign begins on {begun_on}, after now ({today})")
+        raise AnalysisError(f"the campaign begins on {begun_on}, after now ({today})", code="empty")
     done = targets.filter(pl.col("done_on") <= today)["done_on"]
     monday = begun_on - timedelta(days=begun_on.weekday())
     weeks = pl.DataFrame({"week_on": pl.date_range(monday, today, "1w", eager=True)})

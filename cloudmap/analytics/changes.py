@@ -157,7 +157,7 @@ def _weeks(panel: Panel, period: Period, against: Against) -> tuple[Weeks, str |
     whole = np.arange(span.start, span.stop)
     now = whole[panel.complete[whole]]
     if not now.size:
-        raise AnalysisError(f"period {period.id}: none of its weeks is complete yet; choose an earlier one")
+        raise AnalysisError(f"period {period.id}: none of its weeks is complete yet; choose an earlier one", code="incoming")
     since = np.arange(panel.regime_from, span.start)
     past = since[panel.complete[since]]
     if against == "expected":

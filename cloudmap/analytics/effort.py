@@ -117,7 +117,7 @@ def weekly_effort(facts: pl.DataFrame, *, zone: ZoneInfo, last_week_on: date, pl
         *((pl.col(place).alias("place"),) if place else ()),
     ).filter(pl.col("week_on") <= last_week_on).collect()  # fmt: skip
     if rows.is_empty():
-        raise AnalysisError(f"effort: nothing was reported up to the week of {last_week_on}; choose a later week")
+        raise AnalysisError(f"effort: nothing was reported up to the week of {last_week_on}; choose a later week", code="empty")
     told = [
         pl.len().cast(pl.Int64).alias("reports_n"),
         pl.col("staff").sum().cast(pl.Int64).alias("staff_n"),

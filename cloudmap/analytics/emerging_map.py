@@ -153,7 +153,9 @@ def _steps(panel: Panel, family: Family, end: Period | None, step_weeks: int, st
     asked = panel.weeks_n - 1 if end is None else panel.at(end.last_week_on)
     known = np.flatnonzero(panel.complete[: asked + 1])
     if not known.size:
-        raise AnalysisError(f"{panel.layer}: reports of every week up to then are still coming in; take a later end, or wait")
+        raise AnalysisError(
+            f"{panel.layer}: reports of every week up to then are still coming in; take a later end, or wait", code="incoming"
+        )
     last = int(known[-1])
     masked = np.flatnonzero(~panel.complete[: last + 1])
     from_week = max(panel.regime_from, int(masked[-1]) + 1 if masked.size else 0)
@@ -164,7 +166,8 @@ def _steps(panel: Panel, family: Family, end: Period | None, step_weeks: int, st
         since = "the present reporting regime began" if from_week == panel.regime_from and from_week else "the data begin"
         raise AnalysisError(
             f"{panel.layer}: emerging hotspots need {max(number, MINIMUM_STEPS)} steps of {step_weeks} week(s) up to "
-            f"{week_id(panel.weeks[last])}, and {there} fit since {since}; take shorter steps, a later end, or more data"
+            f"{week_id(panel.weeks[last])}, and {there} fit since {since}; take shorter steps, a later end, or more data",
+            code="short_history",
         )
     first = last + 1 - number * step_weeks
     counts = suitable_values(panel.counts[:, first : last + 1], what="count", dimensions=2).astype(np.int64)[family.rows]
@@ -173,7 +176,8 @@ def _steps(panel: Panel, family: Family, end: Period | None, step_weeks: int, st
     if filled < MINIMUM_STEPS:
         raise AnalysisError(
             f"{panel.layer}, {panel.category}: {filled} of {number} steps hold any report and at least {MINIMUM_STEPS} must; "
-            "take longer steps or a wider category"
+            "take longer steps or a wider category",
+            code="sparse",
         )
     return _Steps(by_step, first, last, "regime" if number < wanted and from_week == panel.regime_from and from_week else None)
 

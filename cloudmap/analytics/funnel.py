@@ -63,7 +63,9 @@ def spread(numerator: npt.ArrayLike, denominator: npt.ArrayLike, *, target: floa
     """
     k, n = np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
     if len(n) < _LEAST_UNITS_N or (n < LEAST_N).any():
-        raise AnalysisError(f"a funnel needs at least {_LEAST_UNITS_N} units of {LEAST_N} cases; take a longer period or a coarser level")
+        raise AnalysisError(
+            f"a funnel needs at least {_LEAST_UNITS_N} units of {LEAST_N} cases; take a longer period or a coarser level", code="sparse"
+        )
     held = float(k.sum() / n.sum()) if target is None else float(target)
     if not 0 <= held <= 1:
         raise AnalysisError(f"target = {held}: give a share between 0 and 1")

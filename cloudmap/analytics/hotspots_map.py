@@ -172,21 +172,27 @@ def family_of(panel: Panel, method: Method = "auto") -> Family:
         if method == "negative_binomial":
             raise AnalysisError(
                 f"{panel.layer}: the negative binomial test needs an exposure and the city declares none; "
-                "declare [exposure] in the city file, or use method='exact'"
+                "declare [exposure] in the city file, or use method='exact'",
+                code="no_exposure",
             )
         rows: Ints = np.arange(places_n, dtype=np.int64)
         if places_n < 3:
-            raise AnalysisError(f"{panel.layer}: {places_n} place(s) cannot be compared; choose a layer with at least three")
+            raise AnalysisError(
+                f"{panel.layer}: {places_n} place(s) cannot be compared; choose a layer with at least three", code="few_places"
+            )
         return Family(rows, weights, None, 0.0)
     exposure = suitable_values(panel.exposure, what="exposure", least=1)
     if not exposure.any():
-        raise AnalysisError(f"{panel.layer}: {panel.exposure_kind} is 0 everywhere; correct [exposure], or use method='exact'")
+        raise AnalysisError(
+            f"{panel.layer}: {panel.exposure_kind} is 0 everywhere; correct [exposure], or use method='exact'", code="no_exposure"
+        )
     least = MINIMUM_REPORTS if panel.exposure_kind == "reports" else MINIMUM_SHARE * float(exposure[exposure > 0].mean())
     rows = np.flatnonzero(exposure >= least)
     if rows.size < 3:
         raise AnalysisError(
             f"{panel.layer}: {rows.size} of {places_n} places have an exposure of at least {least:.3g} ({panel.exposure_kind}), and "
-            "three are needed; choose coarser places, or use method='exact'"
+            "three are needed; choose coarser places, or use method='exact'",
+            code="few_places",
         )
     return Family(rows, weights[rows][:, rows], exposure[rows], least)
 
@@ -204,7 +210,9 @@ def weeks_of(panel: Panel, period: Period) -> Ints:
     if not weeks.size:
         known = np.flatnonzero(panel.complete)
         newest = f"; the newest complete week is {Period(panel.weeks[known[-1]], 1).id}" if known.size else ""
-        raise AnalysisError(f"{panel.layer}: reports of {period.id} are still coming in, so that it cannot be tested{newest}")
+        raise AnalysisError(
+            f"{panel.layer}: reports of {period.id} are still coming in, so that it cannot be tested{newest}", code="incoming"
+        )
     return weeks
 
 

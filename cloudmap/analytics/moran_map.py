@@ -55,7 +55,9 @@ def moran(cube: HasPanel, period: Period, *, threshold: float = 0.05) -> Result:
     degree = np.asarray(panel.weights[:, usable].sum(axis=1)).ravel()
     usable &= degree > 0
     if usable.sum() < 4:
-        raise AnalysisError(f"local Moran of {panel.layer}: {int(usable.sum())} places have neighbours; it takes at least four")
+        raise AnalysisError(
+            f"local Moran of {panel.layer}: {int(usable.sum())} places have neighbours; it takes at least four", code="few_places"
+        )
     weights = panel.weights[usable][:, usable]
     y = n[usable].astype(np.float64)
     compared = y if panel.exposure is None else eb_deviates(y, panel.exposure[usable])

@@ -66,7 +66,7 @@ def by_reach(counts: pl.DataFrame, *, weights: Weights | None = None, threshold:
     """
     _require(counts, ("place", "name", "kind", "n", "length_m"))
     if counts.is_empty():
-        raise AnalysisError("no reach to compare; add [[water]] to the city file")
+        raise AnalysisError("no reach to compare; add [[water]] to the city file", code="no_water")
     if counts["place"].n_unique() < counts.height:
         raise AnalysisError("a reach is given twice; sum its counts first")
     n = _whole(counts["n"].to_numpy())

@@ -93,7 +93,9 @@ class Panel:
         at = (week_on - self.first_week_on).days // 7
         if not 0 <= at < self.weeks_n:
             first, last = week_id(self.first_week_on), week_id(self.weeks[-1])
-            raise AnalysisError(f"week {week_id(week_on)} is outside the data of {self.layer}; they run from {first} to {last}")
+            raise AnalysisError(
+                f"week {week_id(week_on)} is outside the data of {self.layer}; they run from {first} to {last}", code="outside"
+            )
         return at
 
     def span(self, period: Period) -> slice:

@@ -205,7 +205,8 @@ def _map_of(of: HasPanel | MapSize | tuple[float, int, int], weeks: list[int], m
     counts = suitable_counts(panel.counts[:, present], dimensions=2)[family.rows]
     if not counts.any():
         raise AnalysisError(
-            f"{panel.layer}, {panel.category}: no report in {present.size} week(s) where it could be tested; take a wider category"
+            f"{panel.layer}, {panel.category}: no report in {present.size} week(s) where it could be tested; take a wider category",
+            code="sparse",
         )
     exposure = np.ones(family.rows.size) if family.exposure is None else family.exposure
     mean = exposure * (counts.mean(axis=1).sum() / exposure.sum())
@@ -230,7 +231,9 @@ def _present(panel: Panel) -> Ints:
     weeks = np.flatnonzero(panel.complete)
     weeks = weeks[weeks >= panel.regime_from][-PRESENT_WEEKS:]
     if not weeks.size:
-        raise AnalysisError(f"{panel.layer}: no week of the present reporting regime is complete; wait until its reports are in")
+        raise AnalysisError(
+            f"{panel.layer}: no week of the present reporting regime is complete; wait until its reports are in", code="incoming"
+        )
     return weeks
 
 
@@ -243,7 +246,8 @@ def _synthetic(map_size: MapSize, weeks: list[int]) -> _Map:
     suitable_limit(map_size.size, "size", infinite=True)
     if n < 3 or not 1 <= near <= n:
         raise AnalysisError(
-            f"a map of {n} places with {near} in a neighbourhood: take at least three places, and neighbourhoods within them"
+            f"a map of {n} places with {near} in a neighbourhood: take at least three places, and neighbourhoods within them",
+            code="few_places",
         )
     width, reach = max(int(np.sqrt(n)), 1), int(np.sqrt(near)) + 1
     half = [(a, b) for a in range(reach + 1) for b in range(-reach, reach + 1) if a > 0 or b > 0]

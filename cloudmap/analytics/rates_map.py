@@ -43,11 +43,13 @@ def rates(cube: HasPanel, period: Period) -> Result:
     """
     panel = cube.panel()
     if panel.exposure is None:
-        raise AnalysisError("rates need an exposure, and the city declares none; set [exposure] in city.toml, or ask for counts")
+        raise AnalysisError(
+            "rates need an exposure, and the city declares none; set [exposure] in city.toml, or ask for counts", code="no_exposure"
+        )
     n, exposure = panel.total(period), panel.exposure
     known = exposure > 0
     if not n[known].any():
-        raise AnalysisError(f"no matter lies where there is exposure in {period.id}; choose another period or category")
+        raise AnalysisError(f"no matter lies where there is exposure in {period.id}; choose another period or category", code="empty")
     y, e = n[known], exposure[known]
     posterior = poisson_gamma(y, e * (y.sum() / e.sum()))
     weights = panel.weights[known][:, known]

@@ -107,5 +107,5 @@ def density(cube: HasPanel, period: Period, points: pl.DataFrame, *, bandwidth_m
 
 def _newest(points: pl.DataFrame, most: int) -> pl.DataFrame:
     if points.is_empty():
-        raise AnalysisError("no matter of this choice has a point of its own; choose another period or category")
+        raise AnalysisError("no matter of this choice has a point of its own; choose another period or category", code="empty")
     return points.sort("t_days").tail(most)

@@ -100,7 +100,9 @@ def forecast(  # noqa: PLR0913  # each is a choice of its own, named by the call
     Springer, section 10.8 (discounting).
     """
     if not scored:
-        raise AnalysisError("this category is counted, never scored (taxonomy column score = 0); choose another category for a forecast")
+        raise AnalysisError(
+            "this category is counted, never scored (taxonomy column score = 0); choose another category for a forecast", code="unscored"
+        )
     ready = make_ready(panel_of(cube, category), horizon_weeks=horizon_weeks)
     if half_life_days is not None and not half_life_days > 0:
         raise AnalysisError(f"half_life_days = {half_life_days!r} must be above 0; leave it out to have it chosen by back-test")

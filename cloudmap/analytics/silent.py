@@ -162,11 +162,12 @@ def _suitable(panel: Panel, weeks: int, threshold: float) -> tuple[Counts, str]:
     kept = np.flatnonzero(panel.complete[panel.regime_from :]) + panel.regime_from
     if kept.size < 2 * weeks:
         raise AnalysisError(
-            f"silent cells: {kept.size} complete weeks in the present reporting regime; {2 * weeks} are needed. Take fewer weeks or wait"
+            f"silent cells: {kept.size} complete weeks in the present reporting regime; {2 * weeks} are needed. Take fewer weeks or wait",
+            code="short_history",
         )
     counts = panel.counts[:, kept]
     if not counts.any():
-        raise AnalysisError("silent cells: nothing was reported in the present reporting regime; take a longer panel")
+        raise AnalysisError("silent cells: nothing was reported in the present reporting regime; take a longer panel", code="empty")
     return counts, f"{week_id(panel.weeks[kept[-weeks]])}--{week_id(panel.weeks[kept[-1]])}"
 
 
@@ -175,7 +176,9 @@ def _exposure(panel: Panel) -> Floats | None:
     if panel.exposure is None or panel.exposure_kind != "population":
         return None
     if not (np.isfinite(panel.exposure).all() and (panel.exposure >= 0).all()) or not panel.exposure.any():
-        raise AnalysisError("silent cells: exposures are missing, negative or all 0; correct the population of the base map")
+        raise AnalysisError(
+            "silent cells: exposures are missing, negative or all 0; correct the population of the base map", code="no_exposure"
+        )
     return panel.exposure
 
 

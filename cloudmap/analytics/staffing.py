@@ -38,7 +38,7 @@ def staffing_check(units: pl.DataFrame) -> Result:
         raise AnalysisError(f"units have no column(s) {', '.join(missing)}")
     counts = units.select(pl.col("code").cast(pl.String).alias("place"), *(_whole(name) for name in ("staff_n", "volunteers_n")))
     if counts["staff_n"].null_count() == counts["volunteers_n"].null_count() == counts.height:
-        raise AnalysisError("the base map tells of no staff; map [[units]] fields staff and volunteers")
+        raise AnalysisError("the base map tells of no staff; map [[units]] fields staff and volunteers", code="no_staff")
     staff, volunteers = pl.col("staff_n"), pl.col("volunteers_n")
     classed = (
         pl.when(staff.is_null() | volunteers.is_null()).then(pl.lit("unknown"))

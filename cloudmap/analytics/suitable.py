@@ -82,7 +82,7 @@ def suitable_counts(y: npt.ArrayLike, *, what: str = "count", least: int = 3, di
     if not np.array_equal(counts, values):
         raise AnalysisError(f"this test needs whole {what}s; severity weights and rates have no such test (use counts of matters)")
     if not counts.any():
-        raise AnalysisError(f"every {what} is zero, so nothing can be tested; choose a longer period or a wider category")
+        raise AnalysisError(f"every {what} is zero, so nothing can be tested; choose a longer period or a wider category", code="empty")
     return counts
 
 

@@ -13,6 +13,7 @@ from cloudmap.dashboard.browser import asking
 from cloudmap.dashboard.charts import ACCENT, QUIET, SERIES, chart, table
 from cloudmap.dashboard.grids import column, grid
 from cloudmap.dashboard.ground import names_of
+from cloudmap.dashboard.refusals import own_units, reason
 from cloudmap.dashboard.text import Words, number
 from cloudmap.errors import AccessError, AnalysisError
 from cloudmap.schema import STAGES
@@ -33,10 +34,11 @@ def overdue_list(view: View, drawing: Drawing) -> list[Any]:
     head = html.H3(say("stat.overdue"))
     try:
         rows = reader.cases.overdue_list(view.layer, view.place, view.category, limit=LISTED)
-    except (AccessError, AnalysisError):
-        return [head, html.P(say("points.refused"), className="cm-note")]
+    except (AccessError, AnalysisError) as error:
+        return [head, html.P(reason(error, say, scored=drawing.category.scored), className="cm-note")]
+    own = own_units(reader, say)
     if rows.height == 0:
-        return [head, html.P(say("stat.overdue.none"), className="cm-note")]
+        return [head, *own, html.P(say("stat.overdue.none"), className="cm-note")]
     names = {one.code: say.name(one) for one in reader.categories()}
     due = rows["due_at"].dt.convert_time_zone(reader.city.city.timezone).dt.strftime("%Y-%m-%d %H:%M").to_list()
     listed = [
@@ -57,7 +59,8 @@ def overdue_list(view: View, drawing: Drawing) -> list[Any]:
         column("id", say("col.report"), flex=1, minWidth=110, tooltipField="id"),
     ]
     shown = say("overdue.longest" if rows.height == LISTED else "overdue.all", n=rows.height)
-    return [html.H3([say("stat.overdue"), html.Small(shown)]), html.Div(grid("overdue-grid", columns, listed, say), className="cm-overdue")]
+    table_of_cases = html.Div(grid("overdue-grid", columns, listed, say), className="cm-overdue")
+    return [html.H3([say("stat.overdue"), html.Small(shown)]), *own, table_of_cases]
 
 
 def rates(result: Result, drawing: Drawing) -> list[Any]:

@@ -10,8 +10,10 @@ import numpy as np
 import polars as pl
 
 from cloudmap.access.views import ALL, Measure
+from cloudmap.analytics.periods import Month
 from cloudmap.dashboard.ground import WATER, crumbs, inside, name_of
 from cloudmap.dashboard.legend import BREAKABLE, FIRST, MASKED, NONE, ONLY_MET, Classed, classify
+from cloudmap.dashboard.refusals import reason, refused
 from cloudmap.dashboard.text import Words, number
 from cloudmap.dashboard.view import REACH
 from cloudmap.errors import AccessError, AnalysisError, CloudmapError
@@ -19,7 +21,7 @@ from cloudmap.errors import AccessError, AnalysisError, CloudmapError
 if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
     from cloudmap.access.views import PlaceLayer
-    from cloudmap.analytics.periods import Period
+    from cloudmap.analytics.periods import AnyPeriod
     from cloudmap.analytics.result import Result
     from cloudmap.dashboard.view import View
 
@@ -67,10 +69,11 @@ class Drawing:
     def __init__(self, reader: Reader, layer: PlaceLayer, asked: Mapping[str, str], say: Words) -> None:
         self.reader, self.layer, self.say = reader, layer, say
         self.measure = asked["measure"]
-        self.period: Period = reader.period(asked["period"])
+        self.period: AnyPeriod = reader.period(asked["period"])
         self.category = next(one for one in reader.categories() if one.code == asked["category"])
         self.within, self.breaks, self.base = (asked.get(name, "") for name in ("within", "breaks", "base"))
         self._asked = dict(asked)
+        self._refused: CloudmapError | None = None
 
     @classmethod
     def of(cls, view: View, reader: Reader, layer: PlaceLayer, say: Words) -> Drawing:
@@ -90,18 +93,23 @@ class Drawing:
                 return near_water(self.reader, self.layer, self.category.code, self.period.id), ""
             return self.reader.values(self.layer.id, self.category.code, self.period.id, cast(Measure, self.measure)), ""
         except (AccessError, AnalysisError) as error:
-            return None, refusal(error, self.category.scored, self.say)
+            self._refused = error
+            return None, reason(error, self.say, scored=self.category.scored)
+
+    def refused(self, view: View | None = None) -> list[Any]:
+        """Say why there is no result, with the way on; after `result` has said so."""
+        return [] if self._refused is None else refused(self._refused, self.say, scored=self.category.scored, view=view)
 
     def values(self, places: list[str]) -> dict[str, Any]:
         """Build the answer of ``/map/values``."""
-        result, reason = self.result()
+        result, message = self.result()
         caveats: tuple[str, ...] = ("reported_not_people",)
         if result is None:
             classed = Classed(np.zeros(len(places), dtype=np.uint8), [], [])
         else:
             table = ordered(self.within_unit(result.table), places)
             classed, caveats = classify(table, self.measure, self.say, self.breaks, self._base(places)), result.caveats
-            reason = self._reason(table, classed)
+            message = self._reason(table, classed)
         where = self.say.spell(name_of(self.reader, self.within)) if self.within else self.say.name(self.layer)
         return {
             "codes": base64.b64encode(classed.codes.tobytes()).decode(),
@@ -111,7 +119,7 @@ class Drawing:
             "tags": [self.say(f"caveat.{name}") for name in TAGS if name in caveats],
             "legend": self.legend(classed, result, caveats, places),
             "crumbs": [one | {"name": self.say.spell(one["name"])} for one in crumbs(self.reader, self.within)],
-            "message": reason,
+            "message": message,
         }
 
     def _base(self, places: list[str]) -> pl.DataFrame | None:
@@ -230,16 +238,6 @@ def verdict_words(table: pl.DataFrame, measure: str, say: Words) -> list[str | N
     return [say(f"legend.{one}") if one and say.has(f"legend.{one}") else None for one in table["class"].to_list()]
 
 
-def refusal(error: CloudmapError, scored: bool, say: Words) -> str:
-    """Say why a measure or a statistic is not shown; on the English page the error's own words follow."""
-    if isinstance(error, AccessError):
-        return say("map.refused")
-    if not scored:
-        return say("map.unscored")
-    detail = f" {error}" if say.language == "en" else ""
-    return say("map.unavailable") + detail
-
-
 def ordered(table: pl.DataFrame, places: list[str]) -> pl.DataFrame:
     """Return one row a place in drawing order; places without a row get nulls and are not masked."""
     joined = pl.DataFrame({"place": places}, schema={"place": pl.String}).join(table, on="place", how="left", maintain_order="left")
@@ -248,8 +246,10 @@ def ordered(table: pl.DataFrame, places: list[str]) -> pl.DataFrame:
     return joined.with_columns(pl.col("masked").fill_null(value=False))
 
 
-def period_words(period: Period, say: Words) -> str:
-    """Write a period as its first and last day."""
+def period_words(period: AnyPeriod, say: Words) -> str:
+    """Write a period as its first and last day; a day and a month by themselves."""
+    if isinstance(period, Month) or period.days_n == 1:
+        return period.id
     return say("period", first=period.first_on.isoformat(), last=period.last_on.isoformat())
 
 

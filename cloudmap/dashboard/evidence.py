@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from dash import html
 
 from cloudmap.dashboard.charts import table
-from cloudmap.dashboard.drawing import Drawing, period_words, refusal
+from cloudmap.dashboard.drawing import Drawing, period_words
+from cloudmap.dashboard.refusals import refused
 from cloudmap.dashboard.text import Words, number
 from cloudmap.errors import AccessError, AnalysisError
 
@@ -25,10 +26,10 @@ def evidence(drawing: Drawing) -> list[Any]:
     drawing : Drawing
     """
     say = drawing.say
-    result, reason = drawing.result()
+    result, _ = drawing.result()
     parts = [html.H2(say(f"measure.{drawing.measure}")), html.P(say(f"method.{drawing.measure}"), className="cm-prose")]
     if result is None:
-        return [*parts, html.P(reason, className="cm-warn")]
+        return [*parts, *drawing.refused()]
     parts += [html.H3(say("method.family")), html.P(drawing.denominator(result, result.table.height), className="cm-prose")]
     return [*parts, *given(result, drawing), *_power(drawing), *caveats(result, say)]
 
@@ -77,10 +78,10 @@ def tab(name: str, layer: str | None, view: View, drawing: Drawing, show: Callab
         return [*show(result, drawing), *caveats(result, say)]
 
     head = [html.H2(say(f"stat.{view.tab}")), html.P(say(f"stat.{view.tab}.intro"), className="cm-prose")]
-    return [*head, *stated(ask, build, drawing.category.scored, say)]
+    return [*head, *stated(ask, build, drawing.category.scored, say, view)]
 
 
-def stated(ask: Callable[[], Result], show: Callable[[Result], list[Any]], scored: bool, say: Words) -> list[Any]:
+def stated(ask: Callable[[], Result], show: Callable[[Result], list[Any]], scored: bool, say: Words, view: View | None = None) -> list[Any]:
     """Show a statistic, or say why there is none.
 
     Parameters
@@ -92,11 +93,13 @@ def stated(ask: Callable[[], Result], show: Callable[[Result], list[Any]], score
     scored : bool
         Whether the chosen category is one that may be scored.
     say : Words
+    view : View, optional
+        What is looked at, so that no way on leads to where one is.
     """
     try:
         result = ask()
     except (AccessError, AnalysisError) as error:
-        return [html.P(refusal(error, scored, say), className="cm-warn")]
+        return refused(error, say, scored=scored, view=view)
     if result.table.height == 0:
         return [html.P(say("stat.none"), className="cm-note"), *caveats(result, say)]
     return show(result)

@@ -8,10 +8,10 @@ import polars as pl
 from dash import html
 
 from cloudmap.dashboard.charts import table
-from cloudmap.dashboard.drawing import refusal
 from cloudmap.dashboard.evidence import stated
 from cloudmap.dashboard.grids import column, grid
 from cloudmap.dashboard.ground import names_of
+from cloudmap.dashboard.refusals import own_units, reason
 from cloudmap.dashboard.text import Words, number
 from cloudmap.errors import AccessError, AnalysisError
 
@@ -67,12 +67,11 @@ def street_table(drawing: Drawing) -> list[Any]:
     head = html.H3(say("meeting.table"))
     try:
         rows = reader.cases.table_of_meeting("street", drawing.category.code, drawing.period.id, limit=TABLED)
-    except AccessError:
-        return [head, html.P(say("points.refused"), className="cm-note")]
-    except AnalysisError as error:
-        return [head, html.P(refusal(error, drawing.category.scored, say), className="cm-note")]
+    except (AccessError, AnalysisError) as error:
+        return [head, html.P(reason(error, say, scored=drawing.category.scored), className="cm-note")]
+    above = [head, *own_units(reader, say)]
     if rows.height == 0:
-        return [head, html.P(say("meeting.none"), className="cm-note")]
+        return [*above, html.P(say("meeting.none"), className="cm-note")]
     codes = {one.code: say.name(one) for one in reader.categories()}
     zone = reader.city.city.timezone
     days = rows["occurred_at"].dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d").to_list()
@@ -94,7 +93,8 @@ def street_table(drawing: Drawing) -> list[Any]:
         column("id", say("col.report"), width=120, tooltipField="id"),
     ]
     shown = html.Small(say("meeting.first" if rows.height == TABLED else "overdue.all", n=rows.height))
-    return [html.H3([say("meeting.table"), shown]), html.Div(grid("meeting-grid", columns, listed, say), className="cm-overdue")]
+    above[0] = html.H3([say("meeting.table"), shown])
+    return [*above, html.Div(grid("meeting-grid", columns, listed, say), className="cm-overdue")]
 
 
 def _place(row: dict[str, Any], drawing: Drawing) -> str:

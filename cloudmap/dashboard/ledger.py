@@ -8,6 +8,7 @@ import dash_mantine_components as dmc
 from dash import html
 
 from cloudmap.dashboard.grids import column, grid
+from cloudmap.dashboard.refusals import reason
 from cloudmap.dashboard.text import Words, number
 from cloudmap.errors import AccessError
 from cloudmap.schema import LEDGER_CLASSES
@@ -83,8 +84,8 @@ def _numbers(lines: int, classes: dict[str, Any], say: Words) -> list[Any]:
 def _quarantine(reader: Reader, say: Words) -> list[Any]:
     try:
         frame = reader.quarantine()
-    except AccessError:
-        return [html.P(say("ledger.quarantine.refused"), className="cm-note")]
+    except AccessError as error:
+        return [html.P(reason(error, say), className="cm-note")]
     if frame.height == 0:
         return [html.P(say("ledger.quarantine.none"), className="cm-note")]
     cut = frame.height > QUARANTINE_ROWS

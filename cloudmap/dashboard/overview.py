@@ -43,14 +43,14 @@ def overview(view: View, reader: Reader, say: Words) -> Any:
     """Build the overview of a view."""
     layer = ground(reader, view.layer)
     drawing = Drawing.of(view, reader, layer, say)
-    result, reason = drawing.result()
+    result, _ = drawing.result()
     parts = [
         html.H2(say.spell(name_of(reader, view.within)) if view.within else say("panel.overview")),
         html.P(say("panel.hint"), className="cm-note"),
     ]
     closing = [] if view.within or view.measure in (REACH, "overdue", "workload", "staffing") else [_closing(view, reader, say)]
     if result is None:
-        return [*parts, html.P(reason, className="cm-warn"), *closing]
+        return [*parts, *drawing.refused(view), *closing]
     table = drawing.within_unit(result.table)
     # The page of handling has its own numbers above.
     headline = [] if view.measure == "overdue" else [_headline(table, view, say)]

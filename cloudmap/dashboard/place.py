@@ -16,6 +16,7 @@ from cloudmap.dashboard.drawing import Drawing, period_words, verdict_words
 from cloudmap.dashboard.grids import column, grid
 from cloudmap.dashboard.ground import finer, ground
 from cloudmap.dashboard.matters import matters
+from cloudmap.dashboard.refusals import own_units, reason
 from cloudmap.dashboard.text import Words, number
 from cloudmap.dashboard.view import View
 from cloudmap.errors import AccessError, AnalysisError
@@ -23,7 +24,7 @@ from cloudmap.errors import AccessError, AnalysisError
 if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
     from cloudmap.access.views import Category, PlaceView
-    from cloudmap.analytics.periods import Period
+    from cloudmap.analytics.periods import AnyPeriod
 
 CATEGORIES: Final = 12
 """Categories that the table shows."""
@@ -102,9 +103,9 @@ def _drawn(view: View, reader: Reader, say: Words) -> list[Any]:
     if view.measure in ("count", "ratio", "hotspot"):
         return []
     asked = {"measure": view.measure, "category": view.category, "period": view.period}
-    result, reason = Drawing(reader, ground(reader, view.layer), asked, say).result()
+    result, why = Drawing(reader, ground(reader, view.layer), asked, say).result()
     if result is None:
-        return [html.P(reason)]
+        return [html.P(why)]
     row = result.table.filter(pl.col("place") == view.place)
     verdict = verdict_words(row, view.measure, say)
     return (
@@ -115,10 +116,11 @@ def _drawn(view: View, reader: Reader, say: Words) -> list[Any]:
 
 
 def _ratio(view: View, reader: Reader, say: Words) -> str:
+    category = next(one for one in reader.categories() if one.code == view.category)
     try:
         table = reader.values(view.layer, view.category, view.period, "ratio").table
-    except (AccessError, AnalysisError):
-        return say("map.unscored")
+    except (AccessError, AnalysisError) as error:
+        return reason(error, say, scored=category.scored)
     row = table.row(by_predicate=pl.col("place") == view.place, named=True)
     if row["masked"]:
         return say("legend.masked")
@@ -127,11 +129,12 @@ def _ratio(view: View, reader: Reader, say: Words) -> str:
     return say("panel.ratio", value=f"{row['value']:.2f}", n=int(row["n"]), expected=f"{row['expected']:.1f}")
 
 
-def _weeks(by_week: pl.DataFrame, period: Period, say: Words) -> Any:
+def _weeks(by_week: pl.DataFrame, period: AnyPeriod, say: Words) -> Any:
     """Draw a bar a week around the period, two years at most; masked weeks are left open."""
-    last = min(by_week["week_on"].to_list()[-1], period.last_week_on + timedelta(weeks=26)) if by_week.height else period.last_week_on
+    first_week, last_week = (day - timedelta(days=day.weekday()) for day in (period.first_on, period.last_on))
+    last = min(by_week["week_on"].to_list()[-1], last_week + timedelta(weeks=26)) if by_week.height else last_week
     by_week = by_week.filter(pl.col("week_on").is_between(last - timedelta(weeks=WEEKS - 1), last))
-    chosen = by_week["week_on"].is_between(period.first_on, period.last_on)
+    chosen = by_week["week_on"].is_between(first_week, last_week)
     shown = [say("legend.masked") if masked else number(n) for n, masked in by_week.select("n", "masked").iter_rows()]
     bars = go.Bar(
         x=by_week["week_on"].to_list(),
@@ -166,12 +169,13 @@ def _bar(row: dict[str, Any], names: dict[str, str], most: int, say: Words) -> A
 def _reports(view: View, reader: Reader, say: Words) -> list[Any]:
     try:
         frame = reader.reports(view.layer, view.place, view.period, view.category, limit=REPORTS)
-    except AccessError:
-        return [html.H3(say("panel.reports")), html.P(say("panel.reports.refused"), className="cm-note")]
+    except AccessError as error:
+        return [html.H3(say("panel.reports")), html.P(reason(error, say), className="cm-note")]
     note = say("panel.reports.cut", n=REPORTS) if frame.height >= REPORTS else say("panel.reports.n", n=frame.height)
     head = html.H3([say("panel.reports"), html.Small(note, id="report-count")])
+    own = own_units(reader, say)
     if frame.height == 0:
-        return [head, html.P(say("panel.reports.none"), className="cm-note")]
+        return [head, *own, html.P(say("panel.reports.none"), className="cm-note")]
     names = {category.code: say.name(category) for category in reader.categories()}
     zone = reader.city.city.timezone
     times = [pl.col(name).dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M") for name in ("occurred_at", "reported_at", "closed_at")]
@@ -189,4 +193,4 @@ def _reports(view: View, reader: Reader, say: Words) -> list[Any]:
         column("position", say("col.position"), width=80),
         column("report_id", say("col.report"), width=170, tooltipField="report_id"),
     ]
-    return [head, html.Div(grid("reports-grid", columns, rows, say), className="cm-reports")]
+    return [head, *own, html.Div(grid("reports-grid", columns, rows, say), className="cm-reports")]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from cloudmap.dashboard.ground import places_of
+from cloudmap.dashboard.refusals import own_note, reason
 from cloudmap.dashboard.text import Words
 from cloudmap.errors import AccessError, AnalysisError
 
@@ -39,8 +40,8 @@ def points(reader: Reader, asked: Mapping[str, str], say: Words) -> dict[str, An
     places = [unit] if unit else sorted(places_of(reader, layer)) if layer else []
     try:
         parts = [reader.reports(layer, place, asked["period"], asked["category"], limit=MOST) for place in places]
-    except AccessError:
-        return {"xy": [], "names": [], "at": [], "message": say("points.refused")}
+    except AccessError as error:
+        return {"xy": [], "names": [], "at": [], "message": reason(error, say)}
     except AnalysisError:
         parts = []
     found = [part.filter(pl.col("position") == "point").select("category_code", "occurred_at", "lon_deg", "lat_deg") for part in parts]
@@ -56,5 +57,5 @@ def points(reader: Reader, asked: Mapping[str, str], say: Words) -> dict[str, An
         "xy": xy,
         "names": [names.get(code, code) for code in rows["category_code"].to_list()],
         "at": when.to_list(),
-        "message": say("points.cut", n=MOST) if cut else "",
+        "message": say("points.cut", n=MOST) if cut else own_note(reader, say),
     }

@@ -86,7 +86,7 @@ class Cube:
         """
         codes = [code for code in self._codes(category) if not scored or code in self.taxonomy.scored]
         if not codes:
-            raise AnalysisError(f"category {category} is counted, never scored (taxonomy column score = 0)")
+            raise AnalysisError(f"category {category} is counted, never scored (taxonomy column score = 0)", code="unscored")
         if self.table.is_empty():
             raise AnalysisError("the cube holds no report; load facts of another span")
         first, last = self.weeks

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 import shapely
 
+from cloudmap.access.audience import Audience
 from cloudmap.access.views import ALL, Category, MatterView, PlaceLayer, PlaceView
 from cloudmap.analytics.emerging import CLASSES
 from cloudmap.analytics.periods import Period, lattice
@@ -93,7 +94,7 @@ class FakeReader:
         )
         source = Source(id="app", name_zh="党建民情通", name_en="Community app", path="app.csv", fields={"occurred_at": "t"})
         self.city = City(folder="/nowhere", city=section, sources=(source,))
-        self.audience = SimpleNamespace(kind=kind, restricted=False)
+        self.audience = Audience(kind)
         self.exposure_kind = exposure
         self.now = datetime(2018, 8, 30, 9, 30, tzinfo=UTC)
         self.base_map_version = "a1b2c3d4e5f6"
@@ -284,7 +285,7 @@ class FakeReader:
 
     def _overdue_list(self, layer_id: str, place: str, category: str = ALL, *, limit: int = 500) -> pl.DataFrame:
         if self.audience.kind == "outside":
-            raise AccessError("rows of single cases never leave the administration")
+            raise AccessError("rows of single cases never leave the administration", code="inside")
         due = [datetime(2018, 8, 1, 1, 5, tzinfo=UTC) + timedelta(hours=7 * k) for k in range(9)]
         return pl.DataFrame(
             {
@@ -297,7 +298,7 @@ class FakeReader:
 
     def _table_of_meeting(self, tier: str, category: str, period_id: str, *, limit: int = 200) -> pl.DataFrame:
         if self.audience.kind == "outside":
-            raise AccessError("rows of single cases never leave the administration")
+            raise AccessError("rows of single cases never leave the administration", code="inside")
         return pl.DataFrame(
             {
                 "report_id": [f"app:{tier}{k}" for k in range(3)],
@@ -362,7 +363,7 @@ class FakeReader:
 
     def reports(self, layer_id: str, place: str, period_id: str, category: str = ALL, *, limit: int | None = 500) -> pl.DataFrame:
         if self.audience.kind == "outside":
-            raise AccessError("rows of single reports never leave the administration")
+            raise AccessError("rows of single reports never leave the administration", code="inside")
         n = min(40, limit or 40)
         at = [datetime(2018, 8, 1, 1, 5, tzinfo=UTC) + timedelta(hours=7 * k) for k in range(n)]
         return pl.DataFrame(
@@ -405,7 +406,7 @@ class FakeReader:
 
     def quarantine(self) -> pl.DataFrame:
         if self.audience.kind == "outside":
-            raise AccessError("rows of single records never leave the administration")
+            raise AccessError("rows of single records never leave the administration", code="inside")
         n = 57
         return pl.DataFrame(
             {

@@ -68,7 +68,7 @@ def test_cases_are_listed_by_how_late_they_are_and_not_for_outside(fake: FakeRea
     assert '"late": 29' in inside
     outside = page(FakeReader(kind="outside"), page="handling", layer="unit_street", place="st001", lang="en")
     assert "overdue-grid" not in outside
-    assert EN("points.refused") in outside
+    assert EN("refusal.inside") in outside
     assert "meeting-grid" not in page(FakeReader(kind="outside"), page="handling", tab="meetings", lang="en")
 
 

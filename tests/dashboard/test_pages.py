@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_args
 
 import pytest
 from flask.testing import FlaskClient
 from plotly.utils import PlotlyJSONEncoder
 
+from cloudmap.access.audience import Audience
 from cloudmap.dashboard.drawing import Drawing
 from cloudmap.dashboard.ground import ground
 from cloudmap.dashboard.legend import FIRST, KINDS, classify
 from cloudmap.dashboard.pages import PAGES as MODULES
+from cloudmap.dashboard.refusals import WAYS, own_note, reason, refused
 from cloudmap.dashboard.site import make_app
-from cloudmap.dashboard.text import words
-from cloudmap.dashboard.view import PAGES, View, checked
+from cloudmap.dashboard.text import LANGUAGES, words
+from cloudmap.dashboard.view import PAGES, View, checked, offered
+from cloudmap.errors import AccessError, AnalysisError, Refusal
 from tests.dashboard.fake_reader import FakeReader
 from tests.dashboard.test_maps import codes, get
 
@@ -67,15 +71,44 @@ def test_every_tab_of_every_page_can_be_built(fake: FakeReader, name: str, lang:
             assert len(page(fake, page=name, tab=tab, measure=measure, lang=lang)) > 200
 
 
-@pytest.mark.parametrize(("category", "told"), [("PS01", "map.refused"), ("LV05", "map.unscored")])
+@pytest.mark.parametrize(("category", "told"), [("PS01", "refusal.restricted"), ("LV05", "refusal.unscored")])
 @pytest.mark.parametrize("tab", PAGES["hotspots"].tabs)
 def test_a_refused_statistic_says_why(fake: FakeReader, category: str, told: str, tab: str) -> None:
     assert EN(told) in page(fake, page="hotspots", tab=tab, category=category, lang="en")
 
 
-def test_an_unusable_input_shows_its_own_words_in_english(fake: FakeReader, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cloudmap.errors import AnalysisError
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("code", [code for code in get_args(Refusal) if code])
+def test_every_refusal_has_words_and_the_way_on_is_offered_from_elsewhere_only(code: Refusal, lang: str) -> None:
+    say = words(lang)
+    error = AccessError("x", code=code) if code in ("inside", "records", "restricted", "rows") else AnalysisError("x", code=code)
+    assert reason(error, say) == say(f"refusal.{code}")
+    assert ("data-ask" in str(refused(error, say))) == (code in WAYS)
+    if code in WAYS:
+        name, fields = WAYS[code]
+        view = replace(checked({"lang": lang}, FakeReader()), **fields)
+        assert len(refused(error, say, view=view)) == 1
+        assert say.has(f"way.{name}")
 
+
+def test_a_refused_map_leads_on(fake: FakeReader) -> None:
+    built = page(fake, page="hotspots", measure="hotspot", category="LV05", lang="zh-Hans")
+    assert words("zh-Hans")("refusal.unscored") in built
+    assert json.dumps(WAYS["unscored"][1]).replace('"', '\\"') in built
+
+
+def test_an_officials_lists_say_whose_reports_they_are(fake: FakeReader) -> None:
+    own = FakeReader()
+    street = fake.geometry("unit_street").iloc[0]
+    own.audience = Audience(units=(street["place"],))
+    assert own_note(own, EN) == EN("rows.own", units=EN.spell(street["name"]))
+    assert own_note(fake, EN) == ""
+    own.audience = Audience(units=())
+    assert "points" not in offered(own)["shown"]
+    assert "points" in offered(fake)["shown"]
+
+
+def test_an_unusable_input_shows_its_own_words_in_english(fake: FakeReader, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise AnalysisError("only 2 weeks; take a longer span")
 
@@ -187,4 +220,4 @@ def test_the_time_bar_and_single_reports_follow_the_audience(client: FlaskClient
     assert len(shown["xy"]) == 2 * len(shown["names"]) == 80
     outside = make_app(FakeReader(kind="outside")).server.test_client()
     hidden = get(outside, "/map/points")
-    assert (hidden["xy"], hidden["message"]) == ([], EN("points.refused"))
+    assert (hidden["xy"], hidden["message"]) == ([], EN("refusal.inside"))

@@ -37,9 +37,9 @@ def content(view: View, reader: Reader, say: Words) -> Any:
     asked = {"measure": view.measure, "category": view.category, "within": view.within}
     layer = ground(reader, view.layer)
     drawings = [Drawing(reader, layer, asked | {"period": one}, say) for one in (view.period, earlier)]
-    (now, reason), (before, _) = (one.result() for one in drawings)
+    (now, _), (before, _) = (one.result() for one in drawings)
     if now is None or before is None:
-        return [*head, html.P(reason, className="cm-warn")]
+        return [*head, *drawings[0 if now is None else 1].refused(view)]
     table = differences(drawings[0].within_unit(now.table), drawings[1].within_unit(before.table))
     head += _regime(reader, earlier, view, say)
     if view.measure == "count":

@@ -42,10 +42,10 @@ def _reach(view: View, drawing: Drawing) -> list[Any]:
         html.H2(say.spell(str(name or view.place)), className="cm-place-name"),
         html.P(say("panel.code", code=view.place), className="cm-dim"),
     ]
-    result, reason = drawing.result()
+    result, _ = drawing.result()
     row = None if result is None else next(iter(result.table.filter(pl.col("place") == view.place).to_dicts()), None)
     if row is None:
-        return [*head, html.P(reason or say("stat.none"), className="cm-warn")]
+        return [*head, *(drawing.refused(view) or [html.P(say("stat.none"), className="cm-warn")])]
     if row.get("masked"):
         return [*head, html.P(say("legend.masked"), id="place-total", className="cm-note")]
     total = html.Div([html.Strong(number(row["n"]), id="place-total"), html.Span(say("water.within"))], className="cm-headline")
@@ -69,7 +69,7 @@ def _bands(view: View, reader: Reader, say: Words, *, scored: bool) -> list[Any]
         return [*parts, *caveats(result, say)]
 
     head = [html.H2(say("stat.bands")), html.P(say("stat.bands.intro"), className="cm-prose")]
-    return [*head, *stated(lambda: reader.statistic("water_bands", category=view.category, period=view.period), show, scored, say)]
+    return [*head, *stated(lambda: reader.statistic("water_bands", category=view.category, period=view.period), show, scored, say, view)]
 
 
 def _band_chart(rows: list[dict[str, Any]], say: Words) -> Any:
