@@ -15,7 +15,7 @@ from cloudmap.access.views import ALL, Category
 from cloudmap.errors import AccessError, AnalysisError
 
 if TYPE_CHECKING:
-    from cloudmap.analytics.periods import Period
+    from cloudmap.analytics.periods import AnyPeriod
     from cloudmap.city import City
     from cloudmap.ingest.taxonomy import Taxonomy
     from cloudmap.store.contract import Store
@@ -61,7 +61,7 @@ class Analysed:
         stored = self.store.result("analysis")
         return stored is not None and stored.provenance["key"] != self.provenance["key"]
 
-    def span(self, period: Period) -> tuple[datetime, datetime]:
+    def span(self, period: AnyPeriod) -> tuple[datetime, datetime]:
         """Return the instants (UTC) between which a period lies: from the first, up to but not including the second."""
         return self.city.midnight(period.first_on), self.city.midnight(period.last_on + timedelta(days=1))
 

@@ -18,7 +18,7 @@ from cloudmap.schema import unit_column
 
 if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
-    from cloudmap.analytics.periods import Period
+    from cloudmap.analytics.periods import AnyPeriod
 
 OVERDUE_COLUMNS: Final = (
     "report_id", "source_id", "category_code", "opened_at", "due_at", "state", "stage", "light", "remaining_share", "highest_tier",
@@ -43,11 +43,11 @@ class Cases:
         self._reader = reader
         self._frames = lru_cache(maxsize=16)(self._select)
 
-    def frame(self, category: str, period: Period | None = None) -> pl.DataFrame:
+    def frame(self, category: str, period: AnyPeriod | None = None) -> pl.DataFrame:
         """Return the cases that this audience may sum, opened in a period: rows for statistics only."""
         return self._frames(category, period)
 
-    def _select(self, category: str, period: Period | None) -> pl.DataFrame:
+    def _select(self, category: str, period: AnyPeriod | None) -> pl.DataFrame:
         reader = self._reader
         cases = reader.part("cases").filter(pl.col("category_code").is_in(reader.codes(category, "handling")))
         if period is None:
@@ -72,16 +72,13 @@ class Cases:
         return self._indicators(["source_id"], category, period_id)
 
     def handling_before(self, _layer: None, category: str, period_id: str) -> Result:
-        """Compare the city's indicators with the period before and with the same weeks a year before, within one regime."""
+        """Compare the city's indicators with the period before and with the one a year before, within one regime."""
         from cloudmap.analytics.indicators import compared
 
         reader, period = self._reader, self._reader.period(period_id)
-        begun = reader.known.regime_from(period.last_week_on)
+        begun = reader.known.regime_from(period.last_on)
         tables, result = [], None
-        for against, other in (
-            ("before", period.before()),
-            ("year_before", type(period)(period.first_on - timedelta(weeks=52), period.weeks_n)),
-        ):
+        for against, other in (("before", period.before()), ("year_before", period.year_before())):
             result = compared(self._counted([], category, [other, period]), regime_from=begun)
             tables.append(result.table.with_columns(against=pl.lit(against)))
         return replace(cast(Result, result), table=pl.concat(tables))
@@ -172,7 +169,7 @@ class Cases:
             "meeting advised, by unit", {}, table.sort("place", "class"), "matters reported in the period", ("advice_not_decision",)
         )
 
-    def _advised(self, category: str, period: Period) -> pl.DataFrame:
+    def _advised(self, category: str, period: AnyPeriod) -> pl.DataFrame:
         from cloudmap.analytics.tiers import advice, circumstances
 
         reader, area = self._reader, HALL
@@ -256,7 +253,7 @@ class Cases:
     def _indicators(self, by: list[str], category: str, period_id: str) -> Result:
         return self._counted(by, category, [self._reader.period(period_id)])
 
-    def _counted(self, by: list[str], category: str, periods: list[Period]) -> Result:
+    def _counted(self, by: list[str], category: str, periods: list[AnyPeriod]) -> Result:
         from cloudmap.analytics.indicators import indicators
 
         reader = self._reader

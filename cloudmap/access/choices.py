@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
 from cloudmap.access.analysed import Analysed
+from cloudmap.access.day_counts import DayCounts
 from cloudmap.access.fixed_day import FixedDay, read_day
 from cloudmap.access.views import LANDMARK_NAMES, LEVEL_NAMES, WATER_NAMES, PlaceLayer
 from cloudmap.analytics.cube import total_by_week
-from cloudmap.analytics.periods import Period, lattice, parse_period
-from cloudmap.errors import AnalysisError
+from cloudmap.analytics.periods import (
+    AnyPeriod,
+    Days,
+    Period,
+    WholeWeeksOnly,
+    last_complete_day,
+    lattice,
+    nearest_weeks,
+    parse_period,
+    whole_weeks_in,
+)
+from cloudmap.errors import AccessError, AnalysisError
 from cloudmap.geo.shapes import from_frame
 from cloudmap.schema import LEVELS
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
     from scipy.sparse import csr_matrix
+
+OUTSIDE = "counts that are masked are told for fixed periods only (1, 4, 13 or 52 whole weeks), since of two free ones they could be had"
+"""Why no free period is offered where counts are masked."""
 
 REPORTING_SHARE = 0.1
 """Share of the busiest week's matters below which a week is not taken for the newest one of reporting."""
@@ -34,7 +48,7 @@ class Choices(Analysed):
         return {} if first is None else {period.id: period for period in lattice(first, self.last_week_on)}
 
     def periods(self) -> list[Period]:
-        """List the permitted periods: 1, 4, 13 and 52 whole ISO weeks, newest first within each span."""
+        """List the fixed periods: 1, 4, 13 and 52 whole ISO weeks, newest first within each span."""
         return list(self._periods.values())
 
     @cached_property
@@ -57,18 +71,106 @@ class Choices(Analysed):
         last = cast("date | None", busy.max()) or self.last_week_on
         return next((one for one in periods if one.weeks_n == 4 and one.last_week_on <= last), periods[0])
 
-    def period(self, period_id: str) -> Period:
-        """Return a permitted period by its id.
+    @cached_property
+    def days(self) -> Days | None:
+        """All days that a period may have: from the first week of the data up to the last day that had ended; None where there are none."""
+        first = cast("date | None", self.part("cube_class")["week_on"].min())
+        last = max(last_complete_day(self.now, self.city.zone), self.last_week_on + timedelta(days=6))
+        return None if first is None or first > last else Days(first, last)
+
+    @property
+    def free_periods(self) -> bool:
+        """Whether this audience may ask for days, months and ends of its own: not where counts are masked, which two of them would give."""
+        return not self.audience.outside
+
+    def period(self, period_id: str) -> AnyPeriod:
+        """Return a period by its id: one of `periods()`, any other whole weeks, a day, a month, or the days between two ends.
 
         Raises
         ------
         AnalysisError
-            Not one of `periods()`.
+            No such period, or one that does not lie within the data.
+        AccessError
+            Not one of `periods()`, for an audience outside: of two periods that differ by a day, masked counts could be had.
         """
-        if period_id not in self._periods:
-            parse_period(period_id)
-            raise AnalysisError(f"period {period_id!r} is not offered: periods have 1, 4, 13 or 52 weeks within the data")
-        return self._periods[period_id]
+        if period_id in self._periods:
+            return self._periods[period_id]
+        period, days = parse_period(period_id), self.days
+        if days is None or period.first_on < days.first_on or period.last_on > days.last_on:
+            there = "there are none" if days is None else f"complete days run from {days.first_on} to {days.last_on}"
+            raise AnalysisError(f"period {period_id!r} is not offered: it must lie within the data, whose {there}")
+        if period.id not in self._periods and not self.free_periods:
+            raise AccessError(f"period {period_id!r} is not for outside: {OUTSIDE}; choose one of them, e.g. {self.weeks_near(period).id}")
+        return period
+
+    def whole_weeks(self, period_id: str, what: str) -> Period:
+        """Return a period of whole weeks by its id, for what stands on weeks.
+
+        Parameters
+        ----------
+        period_id : str
+        what : str
+            What stands on weeks, as the message names it.
+
+        Raises
+        ------
+        AnalysisError, AccessError
+            As `period`.
+        WholeWeeksOnly
+            A day, a month or other days.
+        """
+        period = self.period(period_id)
+        if not isinstance(period, Period):
+            raise WholeWeeksOnly(f"{what} stands on whole weeks, which {period.id} is not made of", self.weeks_near(period).id)
+        return period
+
+    def weeks_near(self, period: AnyPeriod) -> Period:
+        """Return the period of `periods()` that comes closest to another: as `nearest_weeks`, or the newest before that the data have."""
+        near = nearest_weeks(period)
+        if near.id in self._periods:
+            return near
+        found = [one for one in self.periods() if one.weeks_n <= near.weeks_n and one.last_on <= max(near.last_on, period.last_on)]
+        return max(found, key=lambda one: (one.last_on, one.weeks_n), default=self.default_period)
+
+    def refuse_free(self, period: AnyPeriod, category: str) -> None:
+        """Refuse a restricted category over a period that is not one of `periods()`, unless the audience holds the grant.
+
+        Raises
+        ------
+        WholeWeeksOnly
+            Its counts are masked below a threshold, and two periods that differ by a day would give them.
+        """
+        if category in self.taxonomy.restricted and not self.audience.restricted and period.id not in self._periods:
+            raise WholeWeeksOnly(f"category {category} is restricted: {OUTSIDE}", self.weeks_near(period).id)
+
+    def counted(self, layer_id: str | None, period: AnyPeriod, day: date | None = None) -> pl.DataFrame:
+        """Return rows of counts whose sums are those of a period; undisclosed.
+
+        Whole weeks come from the cube, the days before and after them from the facts, by the same rules.
+
+        Parameters
+        ----------
+        layer_id : str or None
+            Whose places; ledger classes where None.
+        period : Period, Month or Days
+        day : date, optional
+            Of units: those that stand on this day.
+
+        Returns
+        -------
+        polars.DataFrame
+            `schema.CUBE`; `week_on` is the day itself in rows that come from facts.
+        """
+        column = "ledger_class" if layer_id is None else place_column(self.layer(layer_id))
+        cube = self.part("cube_class") if layer_id is None else self.cube(layer_id, day)
+        weeks, edges = whole_weeks_in(period)
+        whole = cube.clear() if weeks is None else cube.filter(pl.col("week_on").is_between(weeks.first_on, weeks.last_week_on))
+        return pl.concat([whole, *(self.day_counts.cube(column, one, day) for one in edges)], how="vertical_relaxed")
+
+    @cached_property
+    def day_counts(self) -> DayCounts:
+        """Counts of days, from the facts."""
+        return DayCounts(self.city, self.store, self.taxonomy, self.provenance, self.part, self.fixed)
 
     @cached_property
     def _layers(self) -> dict[str, PlaceLayer]:

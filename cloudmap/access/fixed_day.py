@@ -69,9 +69,13 @@ class FixedDay:
         """Return the units of a level that stand on a day."""
         return self.base_map.standing(level, self.base_map.geography(level, day))
 
+    def redrawn(self, level: str) -> bool:
+        """Tell whether the units of a level depend on the day: they are dated, or the base map was changed between loads."""
+        return level in self.base_map.dated_levels or bool(self._provenance.get("base_map_changed"))
+
     def cube(self, level: str, day: date) -> pl.DataFrame:
         """Return the weekly cube of a level on a day: stored where the analysis made it, else counted here and kept."""
-        if level not in self.base_map.dated_levels and not self._provenance.get("base_map_changed"):
+        if not self.redrawn(level):
             return self._part(f"cube_{unit_column(level).name}")
         geography = self.base_map.geography(level, day)
         stored = self._provenance.get("on")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import polars as pl
 
 from cloudmap.access.audience import Audience
-from cloudmap.access.choices import place_column
+from cloudmap.access.choices import OUTSIDE, place_column
 from cloudmap.access.disclosure import disclose
 from cloudmap.access.rows import Rows
 from cloudmap.access.statistics import STATISTICS, THRESHOLD, Statistics
@@ -23,13 +23,13 @@ from cloudmap.access.views import (
 )
 from cloudmap.analytics.cube import total_by_category, total_by_place, total_by_week
 from cloudmap.analytics.exposure import ratio_to_expected
-from cloudmap.analytics.periods import Period
 from cloudmap.analytics.result import Result
 from cloudmap.errors import AccessError, AnalysisError
 
 if TYPE_CHECKING:
     from cloudmap.access.cases import Cases
     from cloudmap.analytics.panel import Panel, ReportingWeeks
+    from cloudmap.analytics.periods import AnyPeriod, Days
     from cloudmap.city import City
     from cloudmap.ingest.taxonomy import Taxonomy
     from cloudmap.store.contract import Store
@@ -76,7 +76,8 @@ class Reader(Rows):
         -------
         Result
             Table with place, value, masked; count adds n and reports_n (one matter may be told by several reports); ratio adds n,
-            expected; hotspot adds n, neighbourhood_n, expected, z, p, q, class; the others n, class and what their method tells.
+            expected; hotspot adds n, neighbourhood_n, expected, z, p, q, class; the others n, class and what their method
+            tells.
 
         Raises
         ------
@@ -171,9 +172,10 @@ class Reader(Rows):
             have = "shapes only" if layer.kind == "landmark" else "counts only"
             raise AnalysisError(f"layer {layer_id!r} has {have}; {measure} is for units and cells", code="wrong_layer")
         codes, caveats = self.codes(category, measure), self._caveats(layer, category, measure, day)
+        self.refuse_free(period, category)
         if measure == "hotspot":
             return self._statistics.hotspots(layer_id, category, period_id, day, caveats)
-        totals = total_by_place(self.cube(layer_id, day), period=period, categories=codes)
+        totals = total_by_place(self.counted(layer_id, period, day), period=None, categories=codes)
         counts = self._complete(layer, totals.select("place", n="matters_n"), day)
         if measure == "count":
             told = self._complete(layer, totals.select("place", n="reports_n"), day)["n"]
@@ -181,7 +183,11 @@ class Reader(Rows):
             method, denominator = "count of matters", "none: plain counts"
             derived: tuple[str, ...] = ("value",)
         else:
-            table, method, derived = self._ratio(layer, counts, day), "ratio to expected", ("value", "expected", "exposure")
+            table, method, derived = (
+                self._ratio(layer, counts, day),
+                "ratio to expected",
+                ("value", "expected", "exposure"),
+            )
             denominator = f"{self.exposure_kind} x city rate"
         shown = disclose(
             table,
@@ -192,7 +198,7 @@ class Reader(Rows):
             category=category if category in self.taxonomy.codes else None,
             restricted=self.taxonomy.restricted,
         )
-        parameters = {"layer": layer_id, "category": category, "period": period_id, "measure": measure, "threshold": THRESHOLD}
+        parameters = {"layer": layer_id, "category": category, "period": period.id, "measure": measure, "threshold": THRESHOLD}
         parameters |= {} if day is None else {"on": day.isoformat()}
         return Result(method, parameters, shown, denominator, caveats, self.provenance)
 
@@ -216,8 +222,10 @@ class Reader(Rows):
         if layer.kind not in ("unit", "cell") or place not in set(self._places(layer_id)):
             raise AnalysisError(f"place {place!r} is not in layer {layer_id!r}")
         cube = self.cube(layer_id).filter(pl.col("place") == place)
-        by_category = total_by_category(cube, period=period).select("category_code", n="matters_n")
-        if self.audience.outside:
+        here = self.counted(layer_id, period).filter(pl.col("place") == place)
+        by_category = total_by_category(here, period=None).select("category_code", n="matters_n")
+        # Of two periods that differ by a day the masked counts of restricted categories could be had.
+        if self.audience.outside or period.id not in self._periods:
             by_category = by_category.filter(pl.col("category_code").is_in(self._listable()))
         shown = self._disclosed(by_category, category_column="category_code")
         summed = self.codes(category, "count")
@@ -250,19 +258,50 @@ class Reader(Rows):
         AnalysisError
             Unknown category, layer or place.
         """
-        if layer_id is None:
-            cube = self.part("cube_class").filter(pl.col("place") == "located")
-        else:
-            layer = self.layer(layer_id)
-            if layer.kind not in ("unit", "cell") or place not in set(self._places(layer_id)):
-                raise AnalysisError(f"place {place!r} is not in layer {layer_id!r}")
-            cube = self.cube(layer_id).filter(pl.col("place") == place)
+        cube = self.part("cube_class") if layer_id is None else self.cube(self._counts_alone(layer_id, place))
+        cube = cube.filter(pl.col("place") == ("located" if layer_id is None else place))
         weeks = total_by_week(cube, categories=self.codes(category, "count")).select("week_on", n="matters_n")
         return self._disclosed(self._every_week(weeks), category=category).select("week_on", "n", "masked")
 
+    def by_day(self, days: Days, category: str = ALL, *, layer_id: str | None = None, place: str | None = None) -> pl.DataFrame:
+        """Count the matters of each day as `weeks` counts those of each week: day_on, n, masked; every day has a row.
+
+        Parameters
+        ----------
+        days : Days
+        category, layer_id, place : str, optional
+            As for `weeks`.
+
+        Raises
+        ------
+        AnalysisError
+            Unknown category, layer or place, days without data, or a restricted category without the grant.
+        AccessError
+            The audience is outside: only fixed periods are for it.
+        """
+        period = self.period(days.id)
+        if not self.free_periods:
+            raise AccessError(f"counts by day are not for outside: {OUTSIDE}")
+        self.refuse_free(days, category)
+        column = "ledger_class" if layer_id is None else place_column(self.layer(self._counts_alone(layer_id, place)))
+        cube = self.day_counts.cube(column, days).filter(pl.col("place") == ("located" if layer_id is None else place))
+        counted = total_by_week(cube, categories=self.codes(category, "count")).select(day_on="week_on", n="matters_n")
+        every = pl.DataFrame({"day_on": pl.date_range(period.first_on, period.last_on, "1d", eager=True)})
+        found = every.join(counted, on="day_on", how="left", maintain_order="left").with_columns(pl.col("n").fill_null(0))
+        return self._disclosed(found, category=category).select("day_on", "n", "masked")
+
+    def _counts_alone(self, layer_id: str, place: str | None) -> str:
+        """Return the layer of a place that is a unit or a cell, and so has counts of its own."""
+        layer = self.layer(layer_id)
+        if layer.kind not in ("unit", "cell") or place not in set(self._places(layer_id)):
+            raise AnalysisError(f"place {place!r} is not in layer {layer_id!r}")
+        return layer_id
+
     def unplaced(self, category: str, period_id: str) -> dict[str, int | None]:
         """Count matters by ledger class (None: masked), so that totals of the map close with those that have no usable point."""
-        totals = total_by_place(self.part("cube_class"), period=self.period(period_id), categories=self.codes(category, "count"))
+        period = self.period(period_id)
+        self.refuse_free(period, category)
+        totals = total_by_place(self.counted(None, period), period=None, categories=self.codes(category, "count"))
         shown = self._disclosed(totals.select("place", n="matters_n"), category=category)
         counts: dict[str, int | None] = dict(shown.select("place", "n").iter_rows())
         return {name: counts.get(name, 0) for name in ("located", "area_only", "unmapped", "outside")}
@@ -300,7 +339,7 @@ class Reader(Rows):
         every = pl.date_range(first, self.last_week_on, "1w", eager=True).alias("week_on")
         return pl.DataFrame({"week_on": every}).join(weeks, on="week_on", how="left").with_columns(pl.col("n").fill_null(0))
 
-    def _area_only(self, layer: PlaceLayer, place: str, period: Period) -> int | None:
+    def _area_only(self, layer: PlaceLayer, place: str, period: AnyPeriod) -> int | None:
         if layer.kind == "cell":
             return 0
         start, end = self.span(period)

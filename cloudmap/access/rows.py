@@ -16,7 +16,7 @@ from cloudmap.matters import with_matters
 from cloudmap.schema import cell_column, unit_column
 
 if TYPE_CHECKING:
-    from cloudmap.analytics.periods import Period
+    from cloudmap.analytics.periods import AnyPeriod
 
 REPORT_COLUMNS = (
     "report_id", "source_id", "category_code", "occurred_at", "reported_at", "closed_at", "state", "position", "lon_deg", "lat_deg",
@@ -39,7 +39,7 @@ class Rows(Choices):
         rows = self._own_rows(["report_id"], [("category_code", "in", self._listable())])
         return rows.join(self.part("near_water"), on="report_id", maintain_order="left")
 
-    def located_points(self, category: str, period: Period) -> pl.DataFrame:
+    def located_points(self, category: str, period: AnyPeriod) -> pl.DataFrame:
         """Return where and when the matters of a choice lie that have a point of their own: x_m, y_m (metric CRS), t_days.
 
         For statistics only: rows never leave.
@@ -50,14 +50,14 @@ class Rows(Choices):
         x_m, y_m = to_metric(rows["lon_deg"].to_numpy(), rows["lat_deg"].to_numpy(), self.city.city.metric_crs)
         return pl.DataFrame({"x_m": x_m, "y_m": y_m, "t_days": rows["occurred_at"].dt.epoch("s") / 86_400})
 
-    def water_distances(self, category: str, period: Period) -> pl.DataFrame:
+    def water_distances(self, category: str, period: AnyPeriod) -> pl.DataFrame:
         """Tell how far the located matters of a choice lie from water: distance_m and kind, null beyond 2 km. For statistics only."""
         rows = self._located_matters(category, period, [])
         near = rows.join(self.part("near_water"), on="report_id", how="left")
         kinds = self.part("water").select(reach="id", kind="kind")
         return near.join(kinds, on="reach", how="left").select("distance_m", "kind")
 
-    def _located_matters(self, category: str, period: Period, columns: list[str]) -> pl.DataFrame:
+    def _located_matters(self, category: str, period: AnyPeriod, columns: list[str]) -> pl.DataFrame:
         """Read report_id and some columns of the scored matters of a period that have a point of their own, each by its first report."""
         start, end = self.span(period)
         where = [

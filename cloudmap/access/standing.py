@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -12,7 +12,6 @@ import polars as pl
 from cloudmap.access.choices import place_column
 from cloudmap.analytics.cube import build_weekly
 from cloudmap.analytics.panel import Panel
-from cloudmap.analytics.periods import Period
 from cloudmap.analytics.result import Result
 from cloudmap.analytics.situation import Burden, Evidence, Handled, Verdicts, Water, situation
 from cloudmap.errors import AnalysisError, CloudmapError
@@ -20,6 +19,7 @@ from cloudmap.geo.shapes import from_frame
 
 if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
+    from cloudmap.analytics.periods import Period
 
 WATER_M: Final = 100.0
 """Matters up to this far from water count as beside it."""
@@ -54,7 +54,7 @@ class Standing:
 
         reader = self._reader
         panels = [one for one in reader.group_panels(layer_id, period_id, day=self._day(layer_id)) if one.counts.any()]
-        made = what_changed(panels, period=reader.period(period_id), against=against)
+        made = what_changed(panels, period=reader.whole_weeks(period_id, "what changed"), against=against)
         return replace(made, parameters={**made.parameters, "layer": layer_id})
 
     def situation(self, layer_id: str, _category: str, period_id: str) -> Result:
@@ -66,7 +66,7 @@ class Standing:
         return self._stands(layer_id, period_id, "year_before")
 
     def _stands(self, layer_id: str, period_id: str, against: Against) -> Result:
-        reader, period = self._reader, self._reader.period(period_id)
+        reader, period = self._reader, self._reader.whole_weeks(period_id, "how the city stands")
         panel = reader.panel(layer_id, "ALL", period_id, day=self._day(layer_id))
         if not panel.total(period).any():
             raise AnalysisError(f"no matter was reported in {period.id}; choose another period", code="empty")
@@ -118,7 +118,7 @@ class Standing:
         fine = self._finest(layer_id) if name == "silent" else self._cells
         if fine is None:
             return None
-        other = period.before() if against == "before" else Period(period.first_on - timedelta(weeks=52), period.weeks_n)
+        other = period.before() if against == "before" else period.year_before()
         try:
             now = reader.statistic(name, layer=fine, period=period.id).table
         except CloudmapError:

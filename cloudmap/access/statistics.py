@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
@@ -14,7 +14,8 @@ from cloudmap.access.cases import Cases
 from cloudmap.access.disclosure import disclose
 from cloudmap.access.standing import Standing
 from cloudmap.analytics.cube import mean_severity, total_by_place
-from cloudmap.analytics.panel import Ground, Panel, ReportingWeeks, reporting_weeks
+from cloudmap.analytics.panel import Ground, Panel, ReportingWeeks, build_panel, reporting_weeks
+from cloudmap.analytics.periods import Days, Month, Period
 from cloudmap.analytics.result import Result
 from cloudmap.errors import AccessError, AnalysisError
 from cloudmap.geo.shapes import from_frame
@@ -55,7 +56,8 @@ class Statistic:
     """What a statistic needs to be asked for.
 
     ``map`` tells that its rows are the places of a layer, so that it can be drawn; ``kinds`` are the kinds of layers it is for
-    (none: it needs no layer); ``category`` and ``period`` whether those choices change it.
+    (none: it needs no layer); ``category`` and ``period`` whether those choices change it; ``free`` whether the period may be a day, a
+    month or other days, since it counts from instants and not from weeks.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Statistic:
     category: bool = True
     period: bool = True
     map: bool = False
+    free: bool = False
 
 
 STATISTICS: Final = {
@@ -83,20 +86,20 @@ STATISTICS: Final = {
         Statistic("rates", ("unit", "cell"), map=True),
         Statistic("moran", ("unit", "cell"), map=True),
         Statistic("density", ("cell",), map=True),
-        Statistic("report_clusters"),
-        Statistic("near_repeat"),
-        Statistic("near_water"),
-        Statistic("water_bands"),
-        Statistic("handling", ("unit",)),
-        Statistic("handling_by_category"),
-        Statistic("handling_by_source"),
-        Statistic("handling_before"),
-        Statistic("funnel", ("unit",)),
-        Statistic("dwell"),
-        Statistic("overdue", ("unit", "cell"), map=True),
-        Statistic("workload", ("unit",), map=True),
+        Statistic("report_clusters", free=True),
+        Statistic("near_repeat", free=True),
+        Statistic("near_water", free=True),
+        Statistic("water_bands", free=True),
+        Statistic("handling", ("unit",), free=True),
+        Statistic("handling_by_category", free=True),
+        Statistic("handling_by_source", free=True),
+        Statistic("handling_before", free=True),
+        Statistic("funnel", ("unit",), free=True),
+        Statistic("dwell", free=True),
+        Statistic("overdue", ("unit", "cell"), map=True, free=True),
+        Statistic("workload", ("unit",), map=True, free=True),
         Statistic("staffing", ("unit",), category=False, period=False, map=True),
-        Statistic("tiers"),
+        Statistic("tiers", free=True),
         Statistic("burn_down", category=False, period=False),
         Statistic("effort", category=False, period=False),
         Statistic("completeness", category=False, period=False),
@@ -147,6 +150,9 @@ class Statistics:
         if layer is not None and layer.kind not in asked.kinds:
             raise AnalysisError(f"{name} is for {' and '.join(asked.kinds)} layers; {layer.id} is none", code="wrong_layer")
         period = reader.period(period_id or reader.default_period.id) if asked.period else None
+        if period is not None:
+            period = period if asked.free else reader.whole_weeks(period.id, name)
+            reader.refuse_free(period, category)
         return self._made(name, layer.id if layer else None, category if asked.category else "ALL", period.id if period else None)
 
     def drawn(self, measure: str, layer_id: str, category: str, period_id: str) -> Result:
@@ -165,11 +171,27 @@ class Statistics:
         """Test one map for hotspots, of units that stand on a day where one is given."""
         from cloudmap.analytics.hotspots_map import hotspots
 
-        made = hotspots(self.panel(layer_id, category, period_id, day=day), self._reader.period(period_id), threshold=THRESHOLD)
-        parameters = {"layer": layer_id, "category": category, "period": period_id, "measure": "hotspot", **made.parameters}
+        period = self._reader.period(period_id)
+        if isinstance(period, Period):
+            made = hotspots(self.panel(layer_id, category, period_id, day=day), period, threshold=THRESHOLD)
+        else:
+            made = self._hotspots_of_days(layer_id, category, period, day)
+        parameters = {"layer": layer_id, "category": category, "period": period.id, "measure": "hotspot", **made.parameters}
         parameters |= {} if day is None else {"on": day.isoformat()}
         more = tuple(one for one in caveats if one not in made.caveats)
         return self._disclosed(replace(made, parameters=parameters, caveats=(*made.caveats, *more)), "hotspot", category)
+
+    def _hotspots_of_days(self, layer_id: str, category: str, period: Month | Days, day: date | None) -> Result:
+        """Test the counts of a free period; its days that are masked for reporting lag are left out, as weeks are."""
+        from cloudmap.analytics.hotspots_map import hotspots_of_counts
+
+        reader, (tested, caveats) = self._reader, self.known.days_in(period)
+        monday = period.first_on - timedelta(days=period.first_on.weekday())
+        cube = reader.counted(layer_id, tested, day).with_columns(week_on=pl.lit(monday))
+        codes = reader.codes(category, "hotspot")
+        one = build_panel(cube, self._grounds(layer_id, day), category=category, codes=codes, weeks=(monday, monday))
+        made = hotspots_of_counts(one, one.counts[:, 0], period, threshold=THRESHOLD)
+        return replace(made, caveats=(*made.caveats, *caveats))
 
     def panel(self, layer_id: str, category: str, period_id: str, *, every: bool = False, day: date | None = None) -> Panel:
         """Lay counts out by place and week up to the end of a period.
@@ -199,7 +221,7 @@ class Statistics:
         self, cube: pl.DataFrame, layer_id: str, period_id: str, *, category: str, codes: list[str], day: date | None = None
     ) -> Panel:
         """Lay the counts of a cube over a layer's places out as `panel` does."""
-        period = self._reader.period(period_id)
+        period = self._reader.whole_weeks(period_id, "a statistic of weeks")
         weeks = min(self.known.first_week_on or period.first_on, period.first_on), period.last_week_on
         return self.known.panel(cube, self._grounds(layer_id, day), category=category, codes=codes, weeks=weeks)
 
@@ -334,17 +356,17 @@ class Statistics:
     def _rates(self, layer_id: str, category: str, period_id: str) -> Result:
         from cloudmap.analytics.rates_map import rates
 
-        return rates(self.panel(layer_id, category, period_id), self._reader.period(period_id))
+        return rates(self.panel(layer_id, category, period_id), self._reader.whole_weeks(period_id, "rates"))
 
     def _moran(self, layer_id: str, category: str, period_id: str) -> Result:
         from cloudmap.analytics.moran_map import moran
 
-        return moran(self.panel(layer_id, category, period_id), self._reader.period(period_id))
+        return moran(self.panel(layer_id, category, period_id), self._reader.whole_weeks(period_id, "moran"))
 
     def _density(self, layer_id: str, category: str, period_id: str) -> Result:
         from cloudmap.analytics.report_clusters import density
 
-        period = self._reader.period(period_id)
+        period = self._reader.whole_weeks(period_id, "density")
         return density(self.panel(layer_id, category, period_id), period, self._reader.located_points(category, period))
 
     def _report_clusters(self, _layer: None, category: str, period_id: str) -> Result:
@@ -370,7 +392,9 @@ class Statistics:
         reaches = reader.reaches()
         lengths = water.set_index("id").geometry.to_crs(reader.city.city.metric_crs)
         length = {str(code): float(shape.length) for code, shape in lengths.items()}
-        totals = total_by_place(reader.part("cube_reach"), period=reader.period(period_id), categories=reader.codes(category, "hotspot"))
+        water_layer = next(layer.id for layer in reader.layers() if layer.kind == "water")
+        counted = reader.counted(water_layer, reader.period(period_id))
+        totals = total_by_place(counted, period=None, categories=reader.codes(category, "hotspot"))
         counts = reaches.select("place", "name", "kind").join(
             totals.select("place", n="matters_n"), on="place", how="left", maintain_order="left"
         )

@@ -66,7 +66,7 @@ class Comparability:
 
 def year_before(period: Period) -> Period:
     """Return the same weeks a year (52 weeks) earlier."""
-    return Period(period.first_on - timedelta(weeks=YEAR_WEEKS), period.weeks_n)
+    return period.year_before()
 
 
 def comparable(

@@ -13,9 +13,14 @@ from cloudmap.analytics.periods import Period
 from cloudmap.schema import CUBE
 
 
+def day_of(instant: pl.Expr, zone: ZoneInfo) -> pl.Expr:
+    """Return the local date on which an instant lies."""
+    return instant.dt.convert_time_zone(str(zone)).dt.date()
+
+
 def week_of(instant: pl.Expr, zone: ZoneInfo) -> pl.Expr:
     """Return the Monday (local date) of the ISO week in which an instant lies."""
-    return instant.dt.convert_time_zone(str(zone)).dt.date().dt.truncate("1w")
+    return day_of(instant, zone).dt.truncate("1w")
 
 
 def build_weekly(facts: pl.DataFrame, place: str, *, zone: ZoneInfo, weights: Mapping[str, float]) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ import polars as pl
 
 from cloudmap.analytics.hotspots import gi_exact_p, gi_nb_p, gi_z
 from cloudmap.analytics.inference import fdr
-from cloudmap.analytics.periods import Period, parse_period
+from cloudmap.analytics.periods import AnyPeriod, Period, parse_weeks
 from cloudmap.analytics.result import Result
 from cloudmap.analytics.suitable import suitable_values, suitable_weights
 from cloudmap.errors import AnalysisError
@@ -121,17 +121,47 @@ def hotspots(cube: HasPanel, period: Period | str, *, method: Method = "auto", t
     """
     panel = cube.panel()
     check_threshold(threshold)
-    chosen = parse_period(period) if isinstance(period, str) else period
+    chosen = parse_weeks(period) if isinstance(period, str) else period
     weeks = weeks_of(panel, chosen)
+    n = panel.counts[:, weeks].sum(axis=1)
+    made = hotspots_of_counts(panel, n, chosen, method=method, threshold=threshold)
+    parameters = {**made.parameters, "weeks_n": int(weeks.size)}
+    return replace(made, parameters=parameters, caveats=(*made.caveats, *week_caveats(panel, chosen, weeks)))
+
+
+def hotspots_of_counts(panel: Panel, counts: Ints, period: AnyPeriod, *, method: Method = "auto", threshold: float = 0.05) -> Result:
+    """Test counts of any period as `hotspots` tests those of whole weeks.
+
+    Parameters
+    ----------
+    panel : Panel
+        Places, neighbours and exposure; its own counts are not looked at.
+    counts : int array of shape (n,)
+        Matters per place of the panel.
+    period : Period, Month or Days
+        That they are of.
+    method, threshold
+        As for `hotspots`.
+
+    Returns
+    -------
+    Result
+        As `hotspots`, without `weeks_n` and without the caveats that follow from weeks.
+
+    Raises
+    ------
+    AnalysisError
+        As `hotspots`, except for the period.
+    """
+    check_threshold(threshold)
     family = family_of(panel, method)
-    n = suitable_values(panel.counts[:, weeks].sum(axis=1), what="count").astype(np.int64)
+    n = suitable_values(counts, what="count").astype(np.int64)
     tested = n[family.rows]
     columns, size = _tests(tested, family) if tested.any() else (_quiet(tested), None)
     parameters: dict[str, object] = {
         "layer": panel.layer,
         "category": panel.category,
-        "period": chosen.id,
-        "weeks_n": int(weeks.size),
+        "period": period.id,
         "method": family.method,
         "exposure": panel.exposure_kind if family.exposure is not None else "none",
         "threshold": threshold,
@@ -143,7 +173,7 @@ def hotspots(cube: HasPanel, period: Period | str, *, method: Method = "auto", t
         parameters,
         _table(panel, n, family, columns, threshold),
         f"{described(panel, family, n)} (one map)",
-        (*map_caveats(panel, family), "family_one_map", *week_caveats(panel, chosen, weeks)),
+        (*map_caveats(panel, family), "family_one_map"),
     )
 
 

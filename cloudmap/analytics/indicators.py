@@ -25,7 +25,7 @@ import numpy as np
 import polars as pl
 
 from cloudmap.analytics.case_states import CASE_DOUBT_BIT
-from cloudmap.analytics.periods import Period, parse_period
+from cloudmap.analytics.periods import AnyPeriod, parse_period
 from cloudmap.analytics.proportions import Proportions, difference, wilson
 from cloudmap.analytics.result import Result
 from cloudmap.analytics.staff import few_staff, staff_by, unit_column_of
@@ -43,7 +43,7 @@ def indicators(
     now: datetime,
     zone: ZoneInfo,
     by: Sequence[str] = (),
-    period: Period | Sequence[Period] | None = None,
+    period: AnyPeriod | Sequence[AnyPeriod] | None = None,
     min_staff: int = 5,
     staff: pl.DataFrame | None = None,
     hours: float = 120,
@@ -60,7 +60,7 @@ def indicators(
         Whose days periods are made of.
     by : sequence of str
         Columns to tell apart: at most one of units, category_code, source_id and others.
-    period : Period or sequence of Period, optional
+    period : Period, Month or Days, or a sequence of such, optional
         One or several, told apart in the column ``period``; all time where not given.
     min_staff : int, default 5
         Units with fewer distinct staff show how many cases they have, never a rate.
@@ -83,7 +83,7 @@ def indicators(
     missing = [name for name in (*by, "opened_at", "case_flags") if name not in cases.columns]
     if missing:
         raise AnalysisError(f"cases have no column(s) {', '.join(missing)}; make them with handling.cases and read the units too")
-    asked = [period] if period is None or isinstance(period, Period) else list(period)
+    asked = list(period) if isinstance(period, Sequence) else [period]
     parts = [_count(cases, by, one, now.astimezone(UTC), zone, hours) for one in asked]
     table = _with_rates(pl.concat(parts))
     table, caveats = few_staff(table, by, staff_by(cases, by, staff), min_staff, _RATES)
@@ -203,7 +203,7 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
-def _count(cases: pl.DataFrame, by: Sequence[str], period: Period | None, now: datetime, zone: ZoneInfo, hours: float) -> pl.DataFrame:
+def _count(cases: pl.DataFrame, by: Sequence[str], period: AnyPeriod | None, now: datetime, zone: ZoneInfo, hours: float) -> pl.DataFrame:
     """Count numerators and denominators of one period."""
     if period is None:
         first, last = None, now

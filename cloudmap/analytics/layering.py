@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from cloudmap.analytics.cube import build_weekly, week_of
+from cloudmap.analytics.cube import build_weekly, day_of, week_of
 from cloudmap.city import City
 from cloudmap.geo.units import Units
 from cloudmap.schema import CUBE, unit_column
@@ -48,13 +48,23 @@ class Layering:
         Reports of matters that an earlier report counts for.
     weights : mapping of category code to float
         Severity weights.
+    by_day : bool, default False
+        Count by local day instead of by ISO week; `week_on` of the answers is then the day itself.
     """
 
     def __init__(
-        self, city: City, units: Units, read: Read, load_seqs: Sequence[int], told_again: pl.Series, weights: Mapping[str, float]
+        self,
+        city: City,
+        units: Units,
+        read: Read,
+        load_seqs: Sequence[int],
+        told_again: pl.Series,
+        weights: Mapping[str, float],
+        *,
+        by_day: bool = False,
     ) -> None:
         self._city, self._units, self._read, self._load_seqs = city, units, read, load_seqs
-        self._told_again, self._weights = told_again, weights
+        self._told_again, self._weights, self._by_day = told_again, weights, by_day
         self._on: dict[date, pl.DataFrame] = {}
 
     def on_day(self, level: str, day: date, levels: Sequence[str], locator: Locator) -> pl.DataFrame:
@@ -79,6 +89,28 @@ class Layering:
         if day not in self._on:
             self._on = {day: pl.concat([self._placed_on(seq, day, levels, locator) for seq in self._load_seqs])}
         return self._weekly(self._on[day], unit_column(level).name)
+
+    def resting(self, column: str) -> pl.DataFrame:
+        """Count by the places that reports rest with: units, cells (of reports with a point of their own) or ledger classes.
+
+        Parameters
+        ----------
+        column : str
+            "unit_street_code", "cell_9" or "ledger_class".
+
+        Returns
+        -------
+        polars.DataFrame
+            `schema.CUBE`; cells as hex strings.
+        """
+        rows = pl.concat([self._read(seq, list(dict.fromkeys([*_COUNTED, column]))) for seq in self._load_seqs])
+        if not column.startswith("cell_"):
+            return self._weekly(self._counted(rows, column), column)
+        from cloudmap.geo.cells import to_hex
+
+        located = rows.filter(pl.col("ledger_class") == "located")
+        hexes = located.select(*_COUNTED, to_hex(located[column]).alias(column))
+        return self._weekly(self._counted(hexes, column), column)
 
     def overlays(self, level: str) -> pl.DataFrame:
         """Count by overlay: what lies on its shape, or names it and has no point; what names it at all where it has no shape.
@@ -163,7 +195,7 @@ class Layering:
         """Keep of reports what counting needs."""
         return rows.select(
             (~pl.col("report_id").is_in(self._told_again.implode())).alias("first"),
-            week_of(pl.col("occurred_at"), self._city.zone).alias("week_on"),
+            (day_of if self._by_day else week_of)(pl.col("occurred_at"), self._city.zone).alias("week_on"),
             pl.col("category_code").cast(pl.Categorical),
             *(pl.col(name).cast(pl.Categorical) for name in places),
         )

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from cloudmap.analytics.effort import CITY
-from cloudmap.analytics.periods import Period, week_id
+from cloudmap.analytics.periods import Days, Month, Period, week_id
 from cloudmap.analytics.regimes import regime_starts
 from cloudmap.errors import AnalysisError
 
@@ -297,6 +297,26 @@ class ReportingWeeks:
     def regime_from(self, week_on: date) -> date | None:
         """Return the Monday on which the reporting regime of a week begins; None where it is the first."""
         return max((day for day in self.regimes_from if day <= week_on), default=None)
+
+    def days_in(self, period: Month | Days) -> tuple[Month | Days, tuple[str, ...]]:
+        """Return the days of a free period whose reports are in, and the caveats of testing them: as of weeks, so of days.
+
+        Raises
+        ------
+        AnalysisError
+            All its days are masked for reporting lag.
+        """
+        tested, caveats = period, []
+        if self.masked_from is not None and period.last_on >= self.masked_from:
+            newest = self.masked_from - timedelta(days=1)
+            if period.first_on > newest:
+                raise AnalysisError(
+                    f"reports of {period.id} are still coming in, so that it cannot be tested; the newest day in is {newest}"
+                )
+            tested, caveats = Days(period.first_on, newest), ["masked_weeks_left_out"]
+        if any(period.first_on < begun <= period.last_on for begun in self.regimes_from):
+            caveats.append("crosses_regime")
+        return tested, tuple(caveats)
 
     def panel(self, cube: pl.DataFrame, ground: Ground, *, category: str, codes: Sequence[str], weeks: tuple[date, date]) -> Panel:
         """Build a panel whose last week, regime and lag mask follow from what is known here."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from cloudmap.access.views import ALL
-from cloudmap.analytics.periods import Period
 from cloudmap.errors import AccessError, AnalysisError
 
 if TYPE_CHECKING:
@@ -23,11 +21,14 @@ def earlier_period(reader: Reader, period_id: str, against: str) -> str | None:
     reader : Reader
     period_id : str
     against : {"before", "year"}
-        The period just before, or the same weeks 52 weeks earlier.
+        The one just before; or a year before: of weeks and days those 52 weeks earlier, of a month the same month.
     """
     period = reader.period(period_id)
-    earlier = period.before() if against == "before" else Period(period.first_on - timedelta(weeks=52), period.weeks_n)
-    return earlier.id if earlier.id in {one.id for one in reader.periods()} else None
+    earlier = period.before() if against == "before" else period.year_before()
+    try:
+        return reader.period(earlier.id).id
+    except (AccessError, AnalysisError):
+        return None
 
 
 def regime_between(reader: Reader, earlier_id: str, later_id: str) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from cloudmap.analytics.periods import parse_period
+from cloudmap.analytics.periods import parse_weeks
 from cloudmap.analytics.result import Result
 from cloudmap.analytics.situation import ALL, COMPONENTS, NOT_COMPARABLE
 from cloudmap.errors import ConfigError
@@ -255,7 +255,7 @@ class _Writer:
         return [Cell(str(self.parameters.get(name)) if text is None else text, None, None, f"parameters.{name}")]
 
     def _period(self) -> Tokens:
-        period = parse_period(str(self.parameters["weeks"]))
+        period = parse_weeks(str(self.parameters["weeks"]))
         first, last = period.first_on, period.first_on + timedelta(weeks=period.weeks_n, days=-1)
         values = {f"{end}_{name}": text for end, day in (("from", first), ("to", last)) for name, text in _day_parts(day).items()}
         return [Cell(self.words["period"].format(**values), None, None, "parameters.weeks")]

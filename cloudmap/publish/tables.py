@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cloudmap.access.reader import Reader
     from cloudmap.access.views import Measure, PlaceLayer
-    from cloudmap.analytics.periods import Period
+    from cloudmap.analytics.periods import AnyPeriod
     from cloudmap.city import City
 
 PLACES: Final = Table(
@@ -253,7 +253,7 @@ def unit_shape(reader: Reader, code: str) -> gpd.GeoDataFrame:
     return shapes[shapes["place"] == code].reset_index(drop=True)
 
 
-def _joined(shapes: gpd.GeoDataFrame, numbers: pl.DataFrame, category: str, period: Period) -> gpd.GeoDataFrame:
+def _joined(shapes: gpd.GeoDataFrame, numbers: pl.DataFrame, category: str, period: AnyPeriod) -> gpd.GeoDataFrame:
     import geopandas as gpd
 
     shown = [name for name in numbers.columns if name not in ("place", "masked")]

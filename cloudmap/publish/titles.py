@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from cloudmap.analytics.periods import Month
 from cloudmap.publish.legend import legend_words
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from cloudmap.access.reader import Reader
     from cloudmap.access.views import Category, PlaceLayer
-    from cloudmap.analytics.periods import Period
+    from cloudmap.analytics.periods import AnyPeriod
     from cloudmap.city import City
     from cloudmap.publish.legend import Drawn, Language
 
@@ -39,9 +40,13 @@ def instant_text(at: datetime, city: City, language: Language) -> str:
     return f"{day_text(local.date(), language)} {local:%H:%M}"
 
 
-def period_text(period: Period, language: Language) -> str:
-    """Write the first and last day of a period."""
+def period_text(period: AnyPeriod, language: Language) -> str:
+    """Write the first and last day of a period; a day and a month by themselves."""
     first, last = period.first_on, period.last_on
+    if first == last:
+        return day_text(first, language)
+    if isinstance(period, Month):
+        return f"{_MONTHS[first.month - 1]} {first.year}" if language == "en" else f"{first.year}年{first.month}月"
     if language == "en":
         opening = day_text(first, language)
         if first.year == last.year:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
@@ -12,9 +13,9 @@ import numpy.typing as npt
 import polars as pl
 
 from cloudmap.access.fixed_day import read_day
-from cloudmap.analytics.cube import build_weekly, mean_severity, total_by_place
+from cloudmap.analytics.cube import build_weekly, day_of, mean_severity, total_by_place
 from cloudmap.analytics.panel import Ground, Panel, ReportingWeeks
-from cloudmap.analytics.periods import Period, parse_period, week_id
+from cloudmap.analytics.periods import AnyPeriod, Period, parse_period, parse_weeks, week_id
 from cloudmap.city import City
 from cloudmap.errors import AnalysisError
 from cloudmap.ingest.taxonomy import Taxonomy
@@ -45,6 +46,8 @@ class Cube:
         Where regimes of reporting begin, and which weeks have not all come in.
     days : pair of date
         First and last day of the facts.
+    rows : polars.DataFrame or None
+        The facts that were counted, with their place as `place`: for periods that are not whole weeks.
     """
 
     city: City
@@ -56,6 +59,7 @@ class Cube:
     exposure: pl.DataFrame | None = None
     known: ReportingWeeks = field(default_factory=ReportingWeeks)
     days: tuple[date, date] = (date.min, date.max)
+    rows: pl.DataFrame | None = field(default=None, repr=False)
 
     @cached_property
     def ground(self) -> Ground:
@@ -90,7 +94,7 @@ class Cube:
         if self.table.is_empty():
             raise AnalysisError("the cube holds no report; load facts of another span")
         first, last = self.weeks
-        period = parse_period(until) if isinstance(until, str) else until
+        period = parse_weeks(until) if isinstance(until, str) else until
         if period is not None:
             # The week in which reports begin may be a part of one; it enters where it is asked for.
             begun, ended = self.days[0], last
@@ -120,14 +124,39 @@ class Cube:
         """Ids of the places, in the order that weights and results use."""
         return [str(place) for place in self.shapes["place"]]
 
-    def counts(self, period: str | Period, category: str = "ALL", *, scored: bool = False) -> pl.DataFrame:
-        """Count matters per place: place, n; a place without any counts 0."""
+    def counts(self, period: str | AnyPeriod, category: str = "ALL", *, scored: bool = False) -> pl.DataFrame:
+        """Count matters per place: place, n; a place without any counts 0.
+
+        Parameters
+        ----------
+        period : str, Period, Month or Days
+            "2018-W30", "2018-W27--2018-W30", "2018-07", "2018-07-03" or "2018-07-03--2018-07-19".
+        category : str, default "ALL"
+        scored : bool, default False
+            Leave out categories that are counted but never scored.
+
+        Raises
+        ------
+        AnalysisError
+            No such period or category, or days without facts.
+        """
         chosen = parse_period(period) if isinstance(period, str) else period
         codes = self._codes(category)
         if scored:
             codes = [code for code in codes if code in self.taxonomy.scored]
-        counted = total_by_place(self.table, period=chosen, categories=codes).select("place", n="matters_n")
+        weeks = chosen if isinstance(chosen, Period) else None
+        cube = self.table if weeks else self._of_days(chosen)
+        counted = total_by_place(cube, period=weeks, categories=codes).select("place", n="matters_n")
         return pl.DataFrame({"place": self.places}).join(counted, on="place", how="left").with_columns(pl.col("n").fill_null(0))
+
+    def _of_days(self, period: AnyPeriod) -> pl.DataFrame:
+        """Count the facts of some days as the cube counts those of weeks."""
+        first, last = self.days
+        if self.rows is None or period.first_on < first or period.last_on > last:
+            raise AnalysisError(f"period {period.id} is outside the facts, which run from {first} to {last}")
+        within = day_of(pl.col("occurred_at"), self.city.zone).is_between(period.first_on, period.last_on)
+        weights = {code: self.taxonomy.severity_weight(code) for code in self.taxonomy.codes}
+        return _weekly(self.rows.filter(within), self.city, self.kind, weights)
 
     def _codes(self, category: str) -> list[str]:
         if category == "ALL":
@@ -173,7 +202,6 @@ def build_cube(
     >>> cube.counts("2018-W10--2018-W13").rows()
     [('999001001', 27), ('999001002', 82), ('999001003', 20)]
     """
-    from cloudmap.geo.cells import to_hex
     from cloudmap.geo.on_day import locate_on
     from cloudmap.geo.shapes import from_frame
 
@@ -195,9 +223,9 @@ def build_cube(
         base_map = _base_map(facts)
         rows = locate_on(rows, base_map, day, timezone=city.city.timezone, levels=[chosen_level]).frame
     weights = {code: facts.taxonomy.severity_weight(code) for code in facts.taxonomy.codes}
-    table = build_weekly(rows, column, zone=city.zone, weights=weights)
+    rows = rows.with_columns(pl.col(column).alias("place"))
+    table = _weekly(rows, city, place, weights)
     if place == "cell":
-        table = table.with_columns(to_hex(table["place"]).alias("place"))
         shapes = from_frame(facts.places[part].sort("place"))
     elif base_map is not None and day is not None:
         shapes = base_map.standing(chosen_level, base_map.geography(chosen_level, day)).rename(columns={"code": "place"})
@@ -205,7 +233,7 @@ def build_cube(
         units = facts.places[part].filter((pl.col("level") == chosen_level) & (pl.col("kind") == "partition"))
         shapes = from_frame(units.unique("code", keep="last").rename({"code": "place"}).sort("place"))
     exposure = None if day is not None else facts.places.get(f"exposure_{column}")
-    return Cube(city, facts.taxonomy, table, shapes, place, column.removesuffix("_code"), exposure, facts.known, facts.days)
+    return Cube(city, facts.taxonomy, table, shapes, place, column.removesuffix("_code"), exposure, facts.known, facts.days, rows)
 
 
 def neighbours(cube: Cube, *, k: int = 1) -> csr_matrix:
@@ -237,6 +265,13 @@ def neighbours(cube: Cube, *, k: int = 1) -> csr_matrix:
     from cloudmap.geo.weights import neighbours as rings
 
     return rings(cube.places, k=k) if cube.kind == "cell" else contiguity(cube.shapes.to_crs(cube.city.city.metric_crs), gap_m=TOUCH_M)
+
+
+def _weekly(rows: pl.DataFrame, city: City, kind: Literal["cell", "unit"], weights: Mapping[str, float]) -> pl.DataFrame:
+    from cloudmap.geo.cells import to_hex
+
+    table = build_weekly(rows, "place", zone=city.zone, weights=weights)
+    return table.with_columns(to_hex(table["place"]).alias("place")) if kind == "cell" else table
 
 
 def _base_map(facts: Facts) -> Units:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cloudmap.analytics.periods import Period, parse_period
+from cloudmap.analytics.periods import AnyPeriod, Period, parse_period
 from cloudmap.analytics.result import Result
 from cloudmap.errors import AnalysisError
 from cloudmap.verbs.cubes import Cube
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 
-def local_g(cube: Cube, weights: csr_matrix, *, period: str | Period, category: str = "ALL", threshold: float = 0.05) -> Result:
+def local_g(cube: Cube, weights: csr_matrix, *, period: str | AnyPeriod, category: str = "ALL", threshold: float = 0.05) -> Result:
     """Test every place of one map for a hotspot: Gi*, one-sided, Benjamini-Hochberg over the places.
 
     With an exposure, counts are tested against it (negative binomial); without one all places are taken to be alike (exact
@@ -25,8 +25,8 @@ def local_g(cube: Cube, weights: csr_matrix, *, period: str | Period, category: 
     cube : Cube
     weights : scipy CSR
         From `neighbours(cube)`.
-    period : str or Period
-        "2018-W30", or "2018-W27--2018-W30".
+    period : str, Period, Month or Days
+        "2018-W30", "2018-W27--2018-W30", "2018-07", "2018-07-03" or "2018-07-03--2018-07-19".
     category : str, default "ALL"
         ALL, a group or a category; categories that are counted but never scored are left out.
     threshold : float, default 0.05
@@ -49,10 +49,16 @@ def local_g(cube: Cube, weights: csr_matrix, *, period: str | Period, category: 
     >>> hot.table["class"].value_counts(sort=True).rows()
     [('not_significant', 165), ('hot', 5)]
     """
-    from cloudmap.analytics.hotspots_map import hotspots
+    from cloudmap.analytics.hotspots_map import hotspots, hotspots_of_counts
 
     chosen = parse_period(period) if isinstance(period, str) else period
-    made = hotspots(cube.panel(category, until=chosen, weights=weights), chosen, threshold=threshold)
+    if isinstance(chosen, Period):
+        made = hotspots(cube.panel(category, until=chosen, weights=weights), chosen, threshold=threshold)
+    else:
+        tested, caveats = cube.known.days_in(chosen)
+        counts = cube.counts(tested, category, scored=True)["n"].to_numpy()
+        made = hotspots_of_counts(cube.panel(category, weights=weights), counts, chosen, threshold=threshold)
+        made = replace(made, caveats=(*made.caveats, *caveats))
     return replace(
         made, parameters={"layer": cube.layer, "category": category, "period": chosen.id, "measure": "hotspot", **made.parameters}
     )

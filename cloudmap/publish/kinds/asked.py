@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cloudmap.access.reader import Reader
     from cloudmap.access.views import PlaceLayer
-    from cloudmap.analytics.periods import Period
+    from cloudmap.analytics.periods import AnyPeriod
     from cloudmap.analytics.result import Result
     from cloudmap.publish.legend import Drawn, Language
     from cloudmap.publish.wording import Wording
@@ -43,7 +43,7 @@ class Asked:
 
     reader: Reader
     kind: str
-    period: Period
+    period: AnyPeriod
     category: str
     language: Language
     wording: Wording
