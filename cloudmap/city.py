@@ -125,6 +125,7 @@ class UnitLayer(_Section):
     layer: str | None = None
     crs: str | None = None
     encoding: str | None = None
+    drawn_on: date | None = None
     fields: UnitFields
 
 

@@ -57,7 +57,9 @@ def make(target: Path = TARGET) -> None:
         ("{{ picture.title }}　{{ picture.caption }}", "Caption"),
         ("{%p endfor %}", None),
         ("{%p for table in section.tables %}", None),
+        ("{%p if table.title != section.heading and section.key != 'ledger' %}", None),
         ("{{ table.title }}", "Heading 2"),
+        ("{%p endif %}", None),
     ):
         _paragraph(document, text, style, indent=text == "{{ text }}" and style == "Normal", centred=text == "{{ picture.image }}")
     _table(document)
@@ -105,6 +107,7 @@ def _paragraph(document: Any, text: str, style: str | None, *, centred: bool = F
 def _facts(document: Any) -> None:
     table = document.add_table(rows=3, cols=2)
     table.style = "Table Grid"
+    _margins(table)
     for row, texts in enumerate((("{%tr for fact in facts %}", ""), ("{{ fact.label }}", "{{ fact.value }}"), ("{%tr endfor %}", ""))):
         for column, text in enumerate(texts):
             cell = table.cell(row, column)
@@ -137,6 +140,7 @@ def _table(document: Any) -> None:
     ]
     table = document.add_table(rows=4, cols=len(head))
     table.style = "Table Grid"
+    _margins(table)
     table.cell(1, 0).text, table.cell(3, 0).text = "{%tr for row in table.rows %}", "{%tr endfor %}"
     for row_no, row in ((0, head), (2, body)):
         for at, one in enumerate(row):
@@ -145,13 +149,23 @@ def _table(document: Any) -> None:
             run = paragraph.add_run(text)
             run.font.size, run.font.bold = Pt(8.5), row_no == 0
             paragraph.paragraph_format.space_after = Pt(0)
-            paragraph.paragraph_format.line_spacing = 1.15
             paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT if number else WD_ALIGN_PARAGRAPH.LEFT
     for row_no in (0, 2):
         properties = table.rows[row_no]._tr.get_or_add_trPr()  # python-docx has no word for either mark
         properties.append(OxmlElement("w:cantSplit"))
         if row_no == 0:
             properties.append(OxmlElement("w:tblHeader"))
+
+
+def _margins(table: Any) -> None:
+    margins = OxmlElement("w:tblCellMar")
+    for side, width in (("top", "25"), ("left", "60"), ("bottom", "25"), ("right", "60")):
+        mark = OxmlElement(f"w:{side}")
+        mark.set(qn("w:w"), width)
+        mark.set(qn("w:type"), "dxa")
+        margins.append(mark)
+    layout = table._tbl.tblPr.find(qn("w:tblLook"))
+    layout.addprevious(margins)
 
 
 def _page_number(paragraph: Any) -> None:

@@ -76,7 +76,7 @@ class Reader(Rows):
         -------
         Result
             Table with place, value, masked; count adds n and reports_n (one matter may be told by several reports); ratio adds n,
-            expected; hotspot adds n, neighbourhood_n, expected, z, p, q, class; the others n, class and what their method
+            expected, lower, upper; hotspot adds n, neighbourhood_n, expected, z, p, q, class; the others n, class and what their method
             tells.
 
         Raises
@@ -186,7 +186,7 @@ class Reader(Rows):
             table, method, derived = (
                 self._ratio(layer, counts, day),
                 "ratio to expected",
-                ("value", "expected", "exposure"),
+                ("value", "lower", "upper", "expected", "exposure"),
             )
             denominator = f"{self.exposure_kind} x city rate"
         shown = disclose(

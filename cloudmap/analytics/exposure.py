@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from cloudmap.analytics.rates import poisson_interval
 from cloudmap.errors import AnalysisError
 
 if TYPE_CHECKING:
@@ -71,17 +72,21 @@ def ratio_to_expected(counts: pl.DataFrame, exposure: pl.DataFrame) -> pl.DataFr
     Returns
     -------
     polars.DataFrame
-        place, n, exposure, expected, value: n / expected, null where the expected count is below `MINIMUM_EXPECTED`.
+        place, n, exposure, expected, value: n / expected, lower and upper (its exact 95% Poisson interval); the last three are null where
+        the expected count is below `MINIMUM_EXPECTED`.
 
     Notes
     -----
-    Indirect standardisation: expected_i = exposure_i * sum(n) / sum(exposure).
+    Indirect standardisation: expected_i = exposure_i * sum(n) / sum(exposure), which the interval takes as known.
+
+    References
+    ----------
+    Garwood (1936), doi:10.2307/2333958.
     """
     joined = exposure.join(counts.select("place", "n"), on="place", how="left").with_columns(pl.col("n").fill_null(0))
     total = float(joined["exposure"].sum())
     rate = float(joined.filter(pl.col("exposure") > 0)["n"].sum()) / total if total > 0 else 0.0
-    expected = pl.col("exposure") * rate
-    return joined.with_columns(
-        expected.alias("expected"),
-        pl.when(expected >= MINIMUM_EXPECTED).then(pl.col("n") / expected).otherwise(None).alias("value"),
-    )
+    lower, upper = poisson_interval(joined["n"].to_numpy())
+    joined = joined.with_columns(expected=pl.col("exposure") * rate, value=pl.col("n"), lower=pl.Series(lower), upper=pl.Series(upper))
+    enough = pl.col("expected") >= MINIMUM_EXPECTED
+    return joined.with_columns(pl.when(enough).then(pl.col(name) / pl.col("expected")).alias(name) for name in ("value", "lower", "upper"))

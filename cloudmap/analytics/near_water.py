@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy import special, stats
+from scipy import stats
 
 from cloudmap.analytics.conditional import share_interval
 from cloudmap.analytics.exposure import MINIMUM_EXPECTED
 from cloudmap.analytics.hotspots import gi_nb_p
 from cloudmap.analytics.inference import fdr_of_tested
 from cloudmap.analytics.negative_binomial import fit_rate_and_size
+from cloudmap.analytics.rates import poisson_interval
 from cloudmap.analytics.result import Result
 from cloudmap.analytics.suitable import suitable_exposure, suitable_values
 from cloudmap.errors import AnalysisError
@@ -81,7 +82,7 @@ def by_reach(counts: pl.DataFrame, *, weights: Weights | None = None, threshold:
     else:
         caveats.append("too_few_reaches")
     q = fdr_of_tested(p)
-    lower, upper = _poisson_interval(n)
+    lower, upper = poisson_interval(n)
     around = n if weights is None else n + np.asarray(weights.astype(np.bool_).astype(np.int64) @ n)
     table = counts.select("place", "name", "kind", "length_m", pl.col("n").cast(pl.Int64)).with_columns(
         pl.Series("per_km", n / km),
@@ -194,11 +195,6 @@ def _tail(n: npt.NDArray[np.int64], km: Floats) -> Floats:
         return np.ones(n.size)
     fit = fit_rate_and_size(n, km)
     return np.asarray(stats.nbinom.sf(n - 1, fit.size, fit.size / (fit.size + fit.rate * km)), dtype=np.float64)
-
-
-def _poisson_interval(n: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
-    lower = np.where(n > 0, special.gammaincinv(np.maximum(n, 1), 0.025), 0.0)
-    return lower, np.asarray(special.gammaincinv(n + 1, 0.975), dtype=np.float64)
 
 
 def _require(frame: pl.DataFrame, names: tuple[str, ...]) -> None:

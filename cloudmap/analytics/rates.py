@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import special
 
 from cloudmap.analytics.negative_binomial import fit_rate_and_size
-from cloudmap.analytics.suitable import suitable_counts, suitable_exposure, suitable_weights
+from cloudmap.analytics.suitable import suitable_counts, suitable_exposure, suitable_values, suitable_weights
 
 if TYPE_CHECKING:
     from cloudmap.analytics.suitable import Weights
@@ -187,6 +187,42 @@ def poisson_gamma(y: npt.ArrayLike, e: npt.ArrayLike) -> PoissonGamma:
     lower, upper = (np.asarray(special.gammaincinv(shape, tail) / rate, dtype=np.float64) for tail in (0.025, 0.975))
     p_above_2 = np.asarray(special.gammaincc(shape, 2.0 * rate), dtype=np.float64)
     return PoissonGamma(shape / rate, lower, upper, p_above_2, alpha, beta, fit.loglik)
+
+
+def poisson_interval(n: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Give the exact 95% interval of the mean that a Poisson count came from.
+
+    Parameters
+    ----------
+    n : array_like of shape (k,)
+        Counts; divide the ends by what is held fixed (length, expected count) for the interval of a rate or a ratio.
+
+    Returns
+    -------
+    tuple of ndarray of shape (k,), float64
+        Lower and upper ends.
+
+    Raises
+    ------
+    AnalysisError
+        Counts that are negative or missing.
+
+    Notes
+    -----
+    Each end leaves 2.5% beyond it. Counts that vary more than Poisson counts do need a wider interval.
+
+    References
+    ----------
+    Garwood (1936), doi:10.2307/2333958.
+
+    Examples
+    --------
+    >>> [one.round(3).tolist() for one in poisson_interval([0, 10])]
+    [[0.0, 4.795], [3.689, 18.39]]
+    """
+    counts = suitable_values(n, what="count", least=0)
+    lower = np.where(counts > 0, special.gammaincinv(np.maximum(counts, 1), 0.025), 0.0)
+    return lower, np.asarray(special.gammaincinv(counts + 1, 0.975), dtype=np.float64)
 
 
 def _marshall(y: npt.ArrayLike, n: npt.ArrayLike) -> tuple[Floats, Floats, float, float]:

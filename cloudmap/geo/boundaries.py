@@ -67,7 +67,7 @@ def read_units(city: City) -> Units:
     digest = hashlib.sha256(str(_READING).encode())
     for table in city.units:
         path = city.path(table.path)
-        digest.update(json.dumps(table.model_dump(mode="json"), sort_keys=True, ensure_ascii=False).encode())
+        digest.update(json.dumps(table.model_dump(mode="json", exclude={"drawn_on"}), sort_keys=True, ensure_ascii=False).encode())
         part = _read_part(path, table)
         digest.update(_files_sha256(path).encode())
         parts.setdefault((table.level, table.kind), []).append(part)

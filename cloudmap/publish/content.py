@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from cloudmap.publish import maps
+from cloudmap.publish.columns import column_widths
 from cloudmap.publish.wording import number_text, probability_text
 
 if TYPE_CHECKING:
@@ -73,6 +74,13 @@ class Table:
     def cells(self, row: Row) -> list[tuple[str, Column]]:
         """Write the cells of a row."""
         return [(column.text(row), column) for column in self.columns]
+
+    @property
+    def layout(self) -> tuple[int, list[float]]:
+        """Size of its letters in print, in half points, and the share of the width that each column has, in percent."""
+        texts = [[text for text, _ in cells] for cells in (*self.shown, *([self.cells(self.total)] if self.total else []))]
+        size, widths = column_widths([[one.heading for one in self.columns], *texts])
+        return size, [round(100 * one / sum(widths), 1) for one in widths]
 
     @property
     def digest(self) -> str:

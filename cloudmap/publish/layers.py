@@ -77,7 +77,7 @@ def export(  # noqa: PLR0913  (keyword-only choices of one command, each named i
     layer : str, optional
         Id of the cells or units, e.g. "cell_10" or "unit_community"; clusters are of either.
     crs : str, optional
-        Coordinate system of the shapes, e.g. "EPSG:4490" or "EPSG:4549"; EPSG:4326 by default.
+        Coordinate system of the shapes, e.g. "EPSG:4490" or "EPSG:4549"; EPSG:4326 by default, and always in GeoJSON. Tables have none.
     raw : bool, default False
         With "quarantine": the records as they stand in the owner's files, read again, not scrubbed.
 
@@ -93,11 +93,11 @@ def export(  # noqa: PLR0913  (keyword-only choices of one command, each named i
     AnalysisError
         Unknown `what`, layer, category, period or coordinate system, or a measure that is not to be had.
     SourceError
-        The suffix does not fit, or the file cannot be written.
+        The suffix does not fit, the format cannot hold the coordinate system, or the file cannot be written.
     """
     target = Path(path)
     suffix = _checked_suffix(what, target)
-    system = _checked_crs(crs)
+    system = _checked_crs(crs, what, target, suffix)
     if raw and what != "quarantine":
         raise AnalysisError(f"export {what}: raw is for the quarantine only; free text of other reports is never exported")
     if what in ("reports", "quarantine"):
@@ -125,14 +125,18 @@ def _checked_suffix(what: str, path: Path) -> str:
     return suffix
 
 
-def _checked_crs(crs: str | None) -> CRS | None:
+def _checked_crs(crs: str | None, what: str, path: Path, suffix: str) -> CRS | None:
     from pyproj import CRS
     from pyproj.exceptions import CRSError
 
     try:
-        return CRS.from_user_input(crs) if crs else None
+        system = CRS.from_user_input(crs) if crs else None
     except CRSError as error:
         raise AnalysisError(f"coordinate system {crs!r} is unknown; use e.g. EPSG:4326, EPSG:4490 or EPSG:4549") from error
+    if system is not None and system != CRS("EPSG:4326") and (suffix in (".csv", ".xlsx") or (what, suffix) == ("reports", ".parquet")):
+        told = "have longitude and latitude in EPSG:4326" if what == "reports" else "have no shapes"
+        raise SourceError(f"{path}: {what} in {suffix} {told}, so there is nothing to write in {crs}; leave crs out, or export .gpkg")
+    return system
 
 
 def _places(

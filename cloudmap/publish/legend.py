@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Language = Literal["zh-Hans", "zh-Hant", "en"]
-Drawn = Measure | Literal["reach"]
-"""What a map may be coloured by: a measure of places, or matters per kilometre of reaches."""
+Drawn = Measure | Literal["reach", "overdue_n"]
+"""What a map may be coloured by: a measure of places, matters per kilometre of reaches, or how many cases are overdue."""
 Styled = Drawn | Literal["clusters"]
 """What a layer may be coloured by: also the clusters of a scan themselves."""
 
@@ -148,7 +148,7 @@ def bands(table: pd.DataFrame, measure: Styled) -> list[Band]:
     elif measure == "ratio":
         chosen = _intervals("ratio", "ratio", RATIO_BREAKS, _RATIO)
     else:
-        chosen = _counts(table, "open_n" if measure == "workload" else "n")
+        chosen = _counts(table, {"workload": "open_n", "overdue_n": "overdue_n"}.get(measure, "n"))
     if bool(table["masked"].any()):
         chosen.append(Band("masked", _labels("masked"), MASKED_COLOUR, '"masked"', _masked, "hatch"))
     return chosen

@@ -129,9 +129,10 @@ def coloured(reader: Reader, choice: MapChoice, period_id: str) -> tuple[gpd.Geo
     """Return the places that a map shows, with their numbers, and the layer they are of; errors as for `map_svg`."""
     if choice.measure == "reach":
         return tables.reach_table(reader, choice.category, period_id), None
+    measure = "overdue" if choice.measure == "overdue_n" else choice.measure
     known = {one.id: one.kind for one in reader.layers()}
     layer = tables.choose_layer(reader, known.get(choice.layer, "cell") if choice.layer else "cell", choice.layer)
-    return tables.place_table(reader, layer.id, choice.category, period_id, choice.measure), layer.id
+    return tables.place_table(reader, layer.id, choice.category, period_id, measure), layer.id
 
 
 def _render(sheet: Sheet, format_name: str, dpi: int = 200) -> bytes:

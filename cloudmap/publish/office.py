@@ -8,6 +8,7 @@ import zipfile
 from typing import TYPE_CHECKING, Any, Final
 
 from cloudmap.errors import ConfigError
+from cloudmap.publish.columns import SIZES, column_widths
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,15 +18,6 @@ if TYPE_CHECKING:
     from cloudmap.publish.wording import Wording
 
 _MAP_WIDTH_MM: Final = 165
-_TEXT_WIDTH: Final = 9400
-"""Width between the margins, in twentieths of a point."""
-_HALF_WIDTH: Final = 105
-"""Half a Chinese character in the letters of a table, with some room."""
-_CELL_MARGINS: Final = 240
-_SHORT: Final = 15
-"""Half widths up to which a text is not broken: numbers, intervals, dates."""
-_WIDEST: Final = 30
-"""Half widths of a Chinese character that no column needs more than: longer texts are broken into lines."""
 _FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 """Characters that no XML file can hold."""
 
@@ -62,6 +54,7 @@ def write_docx(content: Document, wording: Wording, path: Path) -> None:
     except jinja2.TemplateError as error:
         raise ConfigError(f"{used}: {type(error).__name__}: {error}") from error
     _describe(template, content)
+    _speak(template, content.language)
     _fit(template)
     properties = template.core_properties
     properties.title, properties.author, properties.last_modified_by = _clean(content.title), "cloudmap", "cloudmap"
@@ -113,6 +106,14 @@ def _describe(template: Any, content: Document) -> None:
         mark.set("descr", _clean(f"{picture.title}. {picture.caption}"))
 
 
+def _speak(template: Any, language: str) -> None:
+    """Tell the language of the Chinese characters: office programs choose the shapes of their fonts by it."""
+    from docx.oxml.ns import qn
+
+    for mark in template.docx.styles.element.iter(qn("w:lang")):
+        mark.set(qn("w:eastAsia"), "zh-TW" if language == "zh-Hant" else "zh-CN")
+
+
 def _fit(template: Any) -> None:
     """Give each column of a table the share of the width that its texts need."""
     from docx.oxml import OxmlElement
@@ -125,35 +126,23 @@ def _fit(template: Any) -> None:
         columns = len(rows[0]) if rows else 0
         if not columns or any(len(row) != columns for row in rows):
             continue  # the office merged cells: its widths stand
-        widths = [str(one) for one in _widths([[_wide(row[at]) for row in rows] for at in range(columns)])]
+        size, shared = column_widths(rows)
+        widths = [str(one) for one in shared]
+        if size < SIZES[0]:
+            for mark in table.iter(qn("w:sz")):
+                mark.set(qn("w:val"), str(size))
         grid = table.find(qn("w:tblGrid"))
         for mark, width in zip(grid.findall(qn("w:gridCol")), widths, strict=False):
             mark.set(qn("w:w"), width)
         for row in table.iter(qn("w:tr")):
             for cell, width in zip(row.iter(qn("w:tc")), widths, strict=True):
                 properties = cell.get_or_add_tcPr()
-                size = properties.find(qn("w:tcW"))
-                if size is None:
-                    size = OxmlElement("w:tcW")
-                    properties.insert(0, size)
-                size.set(qn("w:w"), width)
-                size.set(qn("w:type"), "dxa")
-
-
-def _widths(columns: list[list[int]]) -> list[int]:
-    """Share the width out: a column of short texts gets what they need, the others what is left, by what they need."""
-    needed = [min(max(column), _WIDEST) * _HALF_WIDTH + _CELL_MARGINS for column in columns]
-    short = [max(column) <= _SHORT for column in columns]
-    fixed = sum(one for one, is_short in zip(needed, short, strict=True) if is_short)
-    free = sum(needed) - fixed
-    if not free or fixed >= _TEXT_WIDTH:
-        return [round(_TEXT_WIDTH * one / sum(needed)) for one in needed]
-    return [one if is_short else round((_TEXT_WIDTH - fixed) * one / free) for one, is_short in zip(needed, short, strict=True)]
-
-
-def _wide(text: str) -> int:
-    """Return how wide a text is, in half widths of a Chinese character."""
-    return sum(2 if ord(letter) > 0x2E80 else 1 for letter in text)
+                preferred = properties.find(qn("w:tcW"))
+                if preferred is None:
+                    preferred = OxmlElement("w:tcW")
+                    properties.insert(0, preferred)
+                preferred.set(qn("w:w"), width)
+                preferred.set(qn("w:type"), "dxa")
 
 
 def _settle(document: io.BytesIO, path: Path, made_at: datetime) -> None:

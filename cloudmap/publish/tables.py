@@ -57,8 +57,8 @@ PLACES: Final = Table(
         Column("lower_n", pl.Float64(), "lower end of the 80% interval of the weeks ahead", "预期下限"),
         Column("upper_n", pl.Float64(), "upper end of the 80% interval of the weeks ahead", "预期上限"),
         Column("ratio", pl.Float64(), "n divided by expected; of a forecast the ratio to the city rate", "与期望之比"),
-        Column("lower", pl.Float64(), "lower end of the 95% interval of per_km", "区间下限"),
-        Column("upper", pl.Float64(), "upper end of the 95% interval of per_km", "区间上限"),
+        Column("lower", pl.Float64(), "lower end of the 95% interval of ratio, of reaches of per_km", "区间下限"),
+        Column("upper", pl.Float64(), "upper end of the 95% interval of ratio, of reaches of per_km", "区间上限"),
         Column("p_above_2", pl.Float64(), "probability that the ratio is above 2", "超过两倍的概率"),
         Column("percentile", pl.Float64(), "rank of the forecast, 0 to 100", "百分位"),
         Column("burden", pl.Float64(), "expected matters weighted by severity; never tested", "加权负担"),
@@ -287,7 +287,7 @@ def _numbers(reader: Reader, layer_id: str, category: str, period_id: str, measu
     if reader.exposure_kind == "none":
         return numbers
     ratio = reader.values(layer_id, category, period_id, "ratio").table
-    beside = ratio.select("place", "expected", pl.col("value").alias("ratio"), pl.col("masked").alias("ratio_masked"))
+    beside = ratio.select("place", "expected", "lower", "upper", pl.col("value").alias("ratio"), pl.col("masked").alias("ratio_masked"))
     joined = numbers.join(beside, on="place", how="left", validate="1:1")
     return joined.with_columns(masked=pl.col("masked") | pl.col("ratio_masked").fill_null(value=False)).drop("ratio_masked")
 

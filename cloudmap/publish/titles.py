@@ -123,9 +123,10 @@ def notes(reader: Reader, language: Language) -> list[str]:
 
 
 def base_map_day(reader: Reader) -> date | None:
-    """Return the day since which the newest of the base map's units are in force; None where the base map gives no dates."""
-    since = reader.part("units")
-    return since["valid_from"].cast(pl.Date).max() if "valid_from" in since.columns and since.height else None  # type: ignore[return-value]
+    """Return the day of the base map: since when the newest of its units are in force, else the one that the city file gives, else None."""
+    known = reader.part("units")
+    since = known["valid_from"].cast(pl.Date).drop_nulls() if "valid_from" in known.columns else pl.Series(dtype=pl.Date)
+    return since.max() or max((one.drawn_on for one in reader.city.units if one.drawn_on), default=None)  # type: ignore[return-value]
 
 
 def source_note(reader: Reader, language: Language) -> str:

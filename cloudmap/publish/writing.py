@@ -17,8 +17,10 @@ from cloudmap.errors import SourceError
 if TYPE_CHECKING:
     import pandas as pd
 
-# Spreadsheets skip blanks and controls before they look for a formula, and take full-width signs for the plain ones.
-_FORMULA: Final = r"^(?:[\s\x00-\x1f\u{200b}\u{feff}]*[=+\-@＝＋－＠]|[ \u{00a0}\u{3000}]*[\t\r\n])"
+# Spreadsheets skip blanks, controls and marks of direction before they look for a formula, and take full-width signs for the plain ones.
+_FORMULA: Final = (
+    r"^(?:[\s\x00-\x1f\u{200b}-\u{200f}\u{202a}-\u{202e}\u{2060}-\u{2069}\u{feff}]*[=+\-@＝＋－＠]|[ \u{00a0}\u{3000}]*[\t\r\n])"
+)
 _SHEET_ROWS: Final = 1_048_576
 
 

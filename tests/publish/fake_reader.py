@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +34,7 @@ class FakeReader:
     exposure_kind: str = "none"
     schematic: bool = True
     hot_n: int = 7
+    unit_names: tuple[str, ...] = ("路南街道", "=路北街道")
     audience: Any = None
     city: Any = None
     now: datetime = datetime(2018, 9, 3, 1, 30, tzinfo=UTC)
@@ -55,6 +57,11 @@ class FakeReader:
         counts[[self.cells.index(cell) for cell in self.hot]] = 30 + np.arange(len(self.hot))
         self.counts = dict(zip(self.cells, counts.tolist(), strict=True))
 
+    @property
+    def units(self) -> dict[str, int]:
+        """Codes of the streets and their counts."""
+        return {f"{331004001 + at}": 3 if at == 0 else 249 + at for at in range(len(self.unit_names))}
+
     def periods(self) -> list[Period]:
         return [self.default_period, parse_period("2018-W35")]
 
@@ -75,7 +82,7 @@ class FakeReader:
 
     def layers(self) -> list[PlaceLayer]:
         return [
-            PlaceLayer("unit_street", "unit", "street", None, "街道", "Streets", 2),
+            PlaceLayer("unit_street", "unit", "street", None, "街道", "Streets", len(self.unit_names)),
             PlaceLayer("cell_9", "cell", None, 9, "H3 9 级格", "H3 cells, resolution 9", len(self.cells)),
             PlaceLayer("water_canal", "water", None, None, "河渠", "Canals", 1),
         ]
@@ -87,9 +94,10 @@ class FakeReader:
             names, parents, places = list(self.cells), [None] * len(shapes), list(self.cells)
             areas = [h3.cell_area(cell, unit="m^2") for cell in self.cells]
         elif layer_id == "unit_street":
-            shapes = [box(lon - 0.04, lat - 0.03, lon, lat + 0.03), box(lon, lat - 0.03, lon + 0.04, lat + 0.03)]
-            places, names, parents = ["331004001", "331004002"], ["路南街道", "=路北街道"], ["331004", "331004"]
-            areas = [2.6e7, 2.6e7]
+            names, places = list(self.unit_names), list(self.units)
+            edges = np.linspace(lon - 0.04, lon + 0.04, len(names) + 1)
+            shapes = [box(west, lat - 0.03, east, lat + 0.03) for west, east in itertools.pairwise(edges)]
+            parents, areas = ["331004"] * len(names), [5.2e7 / len(names)] * len(names)
         else:
             shapes = [LineString([(lon - 0.03, lat - 0.02), (lon + 0.03, lat + 0.02)])]
             places, names, parents, areas = ["w1"], ["南官河"], [None], [0.0]
@@ -99,14 +107,17 @@ class FakeReader:
         self.asked.append((layer_id, category, period_id, measure))
         if measure == "ratio" and self.exposure_kind == "none":
             raise AccessError("no exposure")
-        counts = {"331004001": 3, "331004002": 250} if layer_id == "unit_street" else self.counts
+        counts = self.units if layer_id == "unit_street" else self.counts
         places = sorted(counts)
         n: list[int | None] = [counts[place] for place in places]
         masked = [self.outside and 0 < one < 5 for one in n if one is not None]
         n = [None if hidden else one for one, hidden in zip(n, masked, strict=True)]
         table = pl.DataFrame({"place": places, "value": [None if one is None else float(one) for one in n], "masked": masked})
         if measure == "ratio":
-            table = table.with_columns(n=pl.Series(n, dtype=pl.Int64), expected=pl.lit(2.0)).with_columns(value=pl.col("value") / 2.0)
+            table = table.with_columns(
+                n=pl.Series(n, dtype=pl.Int64), expected=pl.lit(2.0), lower=pl.col("value") / 4, upper=pl.col("value")
+            )
+            table = table.with_columns(value=pl.col("value") / 2.0)
         if measure == "hotspot":
             hot = [place in self.hot for place in places]
             table = table.with_columns(

@@ -5,7 +5,6 @@ import io
 import re
 import sys
 import zipfile
-from html.parser import HTMLParser
 
 import h3
 import openpyxl
@@ -17,46 +16,11 @@ from cloudmap.publish import content, fonts, maps
 from cloudmap.publish.briefing import brief
 from cloudmap.schema import LEDGER_CLASSES
 from tests.publish.fake_reader import CENTRE
-
-
-class _Page(HTMLParser):
-    """Collects the text, the tables and every address that a page would fetch."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.words: list[str] = []
-        self.tables: list[list[list[str]]] = []
-        self.addresses: list[str] = []
-        self.tags: set[str] = set()
-        self.in_cell = False
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.add(tag)
-        self.addresses += [value for name, value in attrs if name in ("src", "href", "xlink:href", "data", "action") and value]
-        if tag == "table":
-            self.tables.append([])
-        elif tag == "tr" and self.tables:
-            self.tables[-1].append([])
-        elif tag in ("td", "th"):
-            self.tables[-1][-1].append("")
-            self.in_cell = True
-
-    def handle_endtag(self, tag):
-        self.in_cell = self.in_cell and tag not in ("td", "th")
-
-    def handle_data(self, data):
-        self.words.append(data)
-        if self.in_cell:
-            self.tables[-1][-1][-1] += data.strip()
-
-    @property
-    def text(self) -> str:
-        return "".join(self.words)
+from tests.publish.reading import Page
 
 
 def _page(reader, tmp_path, **settings):
-    return _Page(brief(reader, path=tmp_path / "b.html", **settings).read_text(encoding="utf-8"))
+    return Page(brief(reader, path=tmp_path / "b.html", **settings).read_text(encoding="utf-8"))
 
 
 def test_the_page_tells_the_readers_numbers(reader, tmp_path):
@@ -90,7 +54,10 @@ def test_without_exposure_the_title_says_where_reports_are(fake, tmp_path):
     assert "Where reports are: Luqiao District" in _page(fake(), tmp_path, language="en").text
     declared = _page(fake(exposure_kind="population"), tmp_path)
     assert "报告在哪里" not in declared.text
-    assert declared.tables[0][0][5:7] == ["期望件数", "与期望之比"]
+    assert declared.tables[0][0][5:8] == ["期望件数", "与期望之比", "区间（95%）"]
+    assert declared.tables[1][0][3:6] == ["期望件数", "与期望之比", "区间（95%）"]
+    assert declared.tables[1][1][3:6] == ["2.0", "1.50", "[0.75, 3.00]"]
+    assert "Garwood 的精确泊松区间" in declared.text
 
 
 def test_the_page_asks_nobody_for_anything(reader, tmp_path):

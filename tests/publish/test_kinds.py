@@ -7,9 +7,7 @@ import shutil
 import subprocess
 import zipfile
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 
 import openpyxl
 import polars as pl
@@ -20,11 +18,11 @@ from cloudmap.access.audience import Audience
 from cloudmap.city import open_city
 from cloudmap.errors import AccessError, AnalysisError, CloudmapError, ConfigError
 from cloudmap.pipeline import read
-from cloudmap.publish import maps, titles
+from cloudmap.publish import titles
 from cloudmap.publish.briefing import brief
-from cloudmap.publish.content import value_text
+from cloudmap.publish.content import ROWS_MAX, value_text
 from cloudmap.publish.kinds import KINDS
-from tests.publish.fake_reader import FakeReader
+from tests.publish.reading import office_tables, same, sheet_rows
 
 CITY_KINDS = [kind for kind in KINDS if kind != "meeting"]
 """The small city of the tests has no micro-grids, which meetings need."""
@@ -36,34 +34,6 @@ def reader(analysed_city, tmp_path_factory):
     opened = open_city(analysed_city)
     own = opened.model_copy(update={"folder": folder, "store": opened.store.model_copy(update={"url": str(analysed_city / "store")})})
     return read(own)
-
-
-@pytest.fixture
-def small_maps(monkeypatch):
-    """Draw every map coarsely: these tests look at words and numbers."""
-    drawn = cache(lambda: maps.map_png(FakeReader(Path("/nowhere")), dpi=10))
-    monkeypatch.setattr("cloudmap.publish.content.maps", SimpleNamespace(map_png=lambda *_, **__: drawn(), SVG_SHAPES_MAX=-1))
-
-
-def _tables(path):
-    """Tables of an office document by the heading before them: rows of texts."""
-    document = Document(str(path))
-    found, last = {}, ""
-    for block in document.iter_inner_content():
-        if hasattr(block, "rows"):
-            found[last] = [[cell.text for cell in row.cells] for row in block.rows]
-        elif block.style.name.startswith("Heading"):
-            last = block.text
-    return found
-
-
-def _same(cells, rows):
-    """Whether cells of a workbook, which keeps sixteen digits, hold the rows."""
-    return len(cells) == len(rows) and all(
-        mine == (None if other is None else pytest.approx(other, rel=1e-14))
-        for row, told in zip(cells, rows, strict=True)
-        for mine, other in zip(row, told, strict=True)
-    )
 
 
 def _ten(reader):
@@ -78,7 +48,7 @@ def test_numbers_in_documents_and_workbooks_are_the_readers(reader, tmp_path, sm
     for unit, period in _ten(reader):
         told = reader.statistic("handling", layer="unit_street", period=period).table.filter(pl.col("place") == unit)
         brief(reader, kind="handling", unit=unit, period=period, format="docx", language="en", path=tmp_path / "b.docx")
-        rows = _tables(tmp_path / "b.docx")["Indicators by unit"][1:]
+        rows = office_tables(tmp_path / "b.docx")["Indicators by unit"][1:]
         expected = [
             [
                 names[unit],
@@ -90,31 +60,86 @@ def test_numbers_in_documents_and_workbooks_are_the_readers(reader, tmp_path, sm
         brief(reader, kind="handling", unit=unit, period=period, format="xlsx", language="en", path=tmp_path / "b.xlsx")
         sheet = openpyxl.load_workbook(tmp_path / "b.xlsx")["Indicators by unit"]
         cells = [row[2:7] for row in sheet.iter_rows(min_row=2, max_row=told.height + 1, values_only=True)]
-        assert _same(cells, told.select("numerator_n", "denominator_n", "value", "lower", "upper").rows())
+        assert same(cells, told.select("numerator_n", "denominator_n", "value", "lower", "upper").rows())
 
 
-def test_units_in_the_briefing_of_hotspots_are_the_readers(reader, tmp_path, small_maps):
-    for unit, period in _ten(reader)[:4]:
-        told = reader.values("unit_street", "ALL", period, "ratio").table.row(by_predicate=pl.col("place") == unit, named=True)
-        brief(reader, unit=unit, period=period, format="docx", language="en", path=tmp_path / "b.docx")
-        rows = _tables(tmp_path / "b.docx")["Matters by unit"][1:]
-        wanted = [value_text(told["n"], "count"), value_text(told["expected"], "number"), value_text(told["value"], "ratio")]
-        assert [row[1:] for row in rows] == [[unit, *wanted]]
+def test_hot_places_and_units_in_the_briefing_are_the_readers(reader, tmp_path, small_maps):
+    shapes = reader.geometry("unit_street").set_index("place").geometry
+    cells = reader.geometry("cell_9").set_index("place").geometry.representative_point()
+    hot_n = 0
+    for unit, period in _ten(reader):
+        asked = {"unit": unit, "period": period, "language": "en"}
+        written = {form: brief(reader, format=form, path=tmp_path / f"b.{form}", **asked) for form in ("docx", "xlsx")}
+        told = reader.values("unit_street", "ALL", period, "ratio").table.filter(pl.col("place") == unit)
+        columns = ("n", "expected", "value", "lower", "upper")
+        n, expected, ratio, lower, upper = (value_text(told[name][0], kind) for name, kind in zip(columns, _RATIO_KINDS, strict=True))
+        span = "—" if told["lower"][0] is None else f"[{lower}, {upper}]"
+        tables = office_tables(written["docx"])
+        assert [row[1:] for row in tables["Matters by unit"][1:]] == [[unit, n, expected, ratio, span]]
+        assert same([row[2:7] for row in sheet_rows(written["xlsx"], "Matters by unit", 1)], told.select(columns).rows())
+        inside = [place for place, point in cells.items() if point.intersects(shapes[unit])]
+        tested = reader.values("cell_9", "ALL", period, "hotspot").table
+        hot = tested.filter((pl.col("class") == "hot") & pl.col("place").is_in(inside))
+        hot_n += hot.height
+        if hot.is_empty():
+            assert "Hot places" not in tables
+            continue
+        beside = reader.values("cell_9", "ALL", period, "ratio").table.select("place", "value", "lower", "upper", own="expected")
+        hot = hot.join(beside, on="place").sort("q", pl.col("n").neg(), "place")
+        rows = hot.select("place", "n", "neighbourhood_n", "own", pl.col("value_right").alias("ratio"), "lower", "upper", "p", "q").rows()
+        assert [row[2:5] for row in tables["Hot places"][1:]] == [[row[0], f"{row[1]:,}", f"{row[2]:,}"] for row in rows[:ROWS_MAX]]
+        assert [row[-1] for row in tables["Hot places"][1:]] == [value_text(row[-1], "p") for row in rows[:ROWS_MAX]]
+        told_rows = sheet_rows(written["xlsx"], "Hot places", hot.height)
+        assert [row[2] for row in told_rows] == [row[0] for row in rows]
+        assert same([row[3:] for row in told_rows], [row[1:] for row in rows])
+    assert hot_n > 5
 
 
-def test_water_and_situation_tables_are_the_readers(reader, tmp_path, small_maps):
-    reaches = reader.statistic("near_water").table
-    brief(reader, kind="water", format="xlsx", language="en", path=tmp_path / "w.xlsx")
-    book = openpyxl.load_workbook(tmp_path / "w.xlsx")
-    assert [row[3] for row in book["Reaches"].iter_rows(min_row=2, max_row=reaches.height + 1, values_only=True)] == reaches["n"].to_list()
-    bands = reader.statistic("water_bands").table
-    cells = [row[3:8] for row in book["Bands of distance"].iter_rows(min_row=2, max_row=bands.height + 1, values_only=True)]
-    assert _same(cells, bands.select("n", "per_km2", "ratio", "lower", "upper").rows())
-    situation = reader.statistic("situation", layer="unit_street").table.filter(pl.col("place") == "ALL")
-    brief(reader, kind="situation", format="docx", language="en", path=tmp_path / "s.docx")
-    rows = _tables(tmp_path / "s.docx")["City"][1:]
-    assert [row[1] for row in rows] == [value_text(one, "count") for one in situation["n"]]
-    assert [row[7] for row in rows] == [value_text(one, "p") for one in situation["q"]]
+_RATIO_KINDS = ("count", "number", "ratio", "ratio", "ratio")
+
+
+def test_reaches_and_bands_in_the_briefing_of_water_are_the_readers(reader, tmp_path, small_maps):
+    lines = reader.geometry("water_canal").set_index("place").geometry
+    shapes = reader.geometry("unit_street").set_index("place").geometry
+    for unit, period in _ten(reader):
+        asked = {"kind": "water", "unit": unit, "period": period, "language": "en"}
+        written = {form: brief(reader, format=form, path=tmp_path / f"w.{form}", **asked) for form in ("docx", "xlsx")}
+        crossing = [place for place, line in lines.items() if line.intersects(shapes[unit])]
+        reaches = reader.statistic("near_water", period=period).table.filter(pl.col("place").is_in(crossing))
+        assert reaches.height == 1
+        numbers = reaches.select(pl.col("length_m") / 1000, "n", "per_km", "lower", "upper", "expected", "ratio", "q").rows()
+        assert same([row[2:10] for row in sheet_rows(written["xlsx"], "Reaches", 1)], numbers)
+        tables = office_tables(written["docx"])
+        assert [row[3] for row in tables["Reaches"][1:]] == [value_text(one, "count") for one in reaches["n"]]
+        lower, upper = (value_text(reaches[name][0], "ratio") for name in ("lower", "upper"))
+        assert [row[5] for row in tables["Reaches"][1:]] == [f"[{lower}, {upper}]"]
+        bands = reader.statistic("water_bands", period=period).table
+        cells = [row[3:8] for row in sheet_rows(written["xlsx"], "Bands of distance", bands.height)]
+        assert same(cells, bands.select("n", "per_km2", "ratio", "lower", "upper").rows())
+        assert [row[3] for row in tables["Bands of distance"][1:]] == [value_text(one, "count") for one in bands["n"]]
+
+
+def test_components_in_the_briefing_of_the_situation_are_the_readers(reader, tmp_path, small_maps):
+    def told_in_its_unit(value, unit):
+        return "—" if value is None else f"{value * 100:.1f}%" if unit == "share" else f"{value:,.2f}"
+
+    for unit, period in _ten(reader):
+        asked = {"kind": "situation", "unit": unit, "period": period, "language": "en"}
+        written = {form: brief(reader, format=form, path=tmp_path / f"s.{form}", **asked) for form in ("docx", "xlsx")}
+        situation = reader.statistic("situation", layer="unit_street", period=period).table
+        tables = office_tables(written["docx"])
+        for title, place, first in (("City", "ALL", 0), ("Units", unit, 1)):
+            rows = situation.filter(pl.col("place") == place)
+            assert rows.height == 7
+            cells = [row[first:] for row in tables[title][1:]]
+            assert [row[1:3] for row in cells] == [
+                [value_text(one, "count") for one in row] for row in rows.select("n", "denominator_n").rows()
+            ]
+            for at, name in ((3, "value"), (5, "before"), (6, "change")):
+                assert [row[at] for row in cells] == [told_in_its_unit(*one) for one in rows.select(name, "unit").rows()], name
+            assert [row[7] for row in cells] == [value_text(one, "p") for one in rows["q"]]
+            sheet = [row[first:] for row in sheet_rows(written["xlsx"], title, 7)]
+            assert same([(*row[1:3], row[8]) for row in sheet], rows.select("n", "denominator_n", "q").rows())
 
 
 @pytest.mark.parametrize(
@@ -168,7 +193,7 @@ def test_hostile_and_long_names_survive_every_format(format, reader, tmp_path, m
         )
         path = brief(reader, kind="handling", format=format, path=tmp_path / f"b.{format}")
         if format == "docx":
-            told = {row[0] for row in _tables(path)["各单元指标"][1:]}
+            told = {row[0] for row in office_tables(path)["各单元指标"][1:]}
             clean = {" ".join(one.replace("\r\n", "  ").replace("\t", " ").split(" ")) for one in names}
             assert {one.replace("\ufffd", "").strip() for one in told} == {one.strip("\x00\x0b\ufffe ").strip() for one in clean}
         elif format == "xlsx":
@@ -203,7 +228,7 @@ def test_a_briefing_for_outside_shows_no_small_count(reader, tmp_path, small_map
 
 def test_the_manifest_says_how_to_make_it_again(reader, tmp_path, small_maps):
     brief(reader, kind="water", format="docx", language="en", path=tmp_path / "b.docx")
-    told = dict(_tables(tmp_path / "b.docx")["8. How it was made"][1:])
+    told = dict(office_tables(tmp_path / "b.docx")["8. How it was made"][1:])
     assert told["load"] == str(reader.analysed_load)
     assert told["base map version"] == reader.base_map_version
     assert len([value for name, value in told.items() if name.startswith("SHA-256") and len(value) == 64]) == 5
@@ -258,7 +283,7 @@ def test_libreoffice_opens_the_document_and_loses_nothing(reader, tmp_path):
     told = Document(str(path))
     for paragraph in told.paragraphs:
         assert "".join(paragraph.text.split())[:20] in squeezed
-    for row in _tables(path)["各单元指标"][1:]:
+    for row in office_tables(path)["各单元指标"][1:]:
         assert row[2] in text
 
 

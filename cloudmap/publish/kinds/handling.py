@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -20,6 +20,8 @@ _RATE: list[Any] = [
     ("value", "share"),
     ("lower", "share", "upper"),
 ]
+
+_UNITS_DRAWN_MAX: Final = 600
 
 
 def sections(asked: Asked) -> list[Section]:
@@ -39,12 +41,19 @@ def sections(asked: Asked) -> list[Section]:
     }
     return [
         asked.section("summary", paragraphs=asked.sentences("summary", values)),
-        asked.section("map", pictures=[asked.picture("overdue", asked.unit_layer.id)]),
+        asked.section("map", pictures=[asked.picture("overdue_n", _map_layer(asked))]),
         asked.section("city", tables=[_city(asked, before.table, values)]),
         asked.section("units", tables=[_units(asked, unit_rows, values), _lights(asked, open_rows)]),
         asked.section("categories", tables=[_categories(asked, values), *_stays(asked)]),
         asked.section("method", paragraphs=asked.sentences("method", values)),
     ]
+
+
+def _map_layer(asked: Asked) -> str:
+    """Choose the finest units that a map can show apart: of coarse ones nearly every unit has something overdue."""
+    units = [one for one in asked.reader.layers() if one.kind == "unit"]
+    drawn = [one.id for one in units[units.index(asked.unit_layer) :] if one.places_n <= _UNITS_DRAWN_MAX]
+    return drawn[-1] if drawn else asked.unit_layer.id
 
 
 def _sum(rows: list[dict[str, Any]], name: str) -> int | None:

@@ -36,6 +36,7 @@ def sections(asked: Asked) -> list[Section]:
     values = _values(asked, layer, result, places, hot)
     rows = [{name: plain(value) for name, value in row.items()} for row in hot.drop(columns="geometry").to_dict("records")]
     extra: list[Any] = [(name, kind) for name, kind in (("expected", "number"), ("ratio", "ratio")) if name in hot.columns]
+    extra += [("lower", "ratio", "upper")] if "lower" in hot.columns else []
     columns = [
         ("rank", "count"),
         ("where", "text"),
@@ -66,7 +67,7 @@ def _units(asked: Asked) -> Any:
         ("where", "text"),
         ("place", "code"),
         ("n", "count"),
-        *([("expected", "number"), ("ratio", "ratio")] if with_ratio else []),
+        *([("expected", "number"), ("ratio", "ratio"), ("lower", "ratio", "upper")] if with_ratio else []),
     ]
     return asked.table("units", columns, rows, asked.sentences("note_units", {})[0])
 
