@@ -10,6 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= auto
+AXE := web/node_modules/axe-core/axe.min.js
 
 help:
 	@echo "make demo [CITY=luqiao|boston] [ONCE=1] [PORT=8050] [STORE=postgis]   sample city, pipeline, dashboard on http://127.0.0.1:8050"
@@ -38,8 +39,14 @@ endif
 
 test: setup
 	bash tools/system-packages test
+	$(MAKE) --no-print-directory $(AXE)
 	$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile tests
+
+# What the pages are judged by for those who see or point badly; the pins stand in web/package.json.
+$(AXE):
+	bash tools/system-packages node
+	cd web && npm install --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
 
 check: setup
 	$(BIN)/ruff check .

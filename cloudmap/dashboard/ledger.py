@@ -91,10 +91,10 @@ def _quarantine(reader: Reader, say: Words) -> list[Any]:
     cut = frame.height > QUARANTINE_ROWS
     note = say("ledger.quarantine.cut", n=frame.height, shown=QUARANTINE_ROWS) if cut else say("ledger.quarantine.n", n=frame.height)
     columns = [
-        column("file", say("ledger.file"), width=220),
-        column("line_no", say("ledger.line"), width=90),
+        column("file", say("ledger.file"), width=150, tooltipField="file"),
+        column("line_no", say("ledger.line"), width=72),
+        column("rule", say("ledger.rule"), width=260, tooltipField="rule"),
         column("field", say("ledger.field"), width=120),
-        column("rule", say("ledger.rule"), width=330, tooltipField="rule"),
         column("value", say("ledger.value"), minWidth=300, flex=1, tooltipField="value"),
     ]
     if say.language == "en":  # the details are written in English, by the parts that refuse records

@@ -16,6 +16,8 @@ from cloudmap.dashboard.view import REACH, View
 if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
 
+FIRST: Final = 8
+"""Places that the wall and a printed page list."""
 TOP: Final = 200
 """Places that the table lists."""
 
@@ -101,7 +103,21 @@ def _places(table: pl.DataFrame, layer: Any, view: View, reader: Reader, say: Wo
     selection = {"mode": "singleRow", "enableClickSelection": True, "checkboxes": False}
     cut = say("panel.top", n=len(rows), total=table.height)
     table_of_places = grid("places-grid", columns, rows, say, rowSelection=selection, height="100%")
-    return [html.H3([say("panel.places"), html.Small(cut)]), html.Div(table_of_places, className="cm-places")]
+    places = [html.H3([say("panel.places"), html.Small(cut)]), html.Div(table_of_places, className="cm-places")]
+    return [*places, _first(rows, columns, say)]
+
+
+def _first(rows: list[dict[str, Any]], columns: list[dict[str, Any]], say: Words) -> Any:
+    """Build the first places as a plain table, for the wall and for paper, where nobody can scroll."""
+    told = [columns[0], next(one for one in columns[1:] if one["field"] not in ("place", "verdict"))]
+    head = html.Tr([html.Th(one["headerName"], scope="col", className="n" if at else "") for at, one in enumerate(told)])
+    lines = [html.Tr([html.Th(row["name"], scope="row"), html.Td(_told(row.get(told[1]["field"])), className="n")]) for row in rows[:FIRST]]
+    caption = html.Caption(say("panel.first", n=len(lines)))
+    return html.Table([caption, html.Thead(head), html.Tbody(lines)], className="cm-first")
+
+
+def _told(value: Any) -> str:
+    return "—" if value is None else number(value) if isinstance(value, int) else str(value)
 
 
 def rank(table: pl.DataFrame, measure: str) -> pl.DataFrame:

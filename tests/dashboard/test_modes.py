@@ -1,9 +1,8 @@
-"""Ways of looking in a browser: drilling down, time, two periods, wall, picture, languages, and for whom the page must be open."""
+"""Ways of looking in a browser: drilling down, time, two periods, wall, picture and languages."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -15,7 +14,6 @@ from tests.dashboard.fake_reader import FakeReader
 from tests.dashboard.test_page import latin_words
 
 pytestmark = pytest.mark.browser
-AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 ZH = words("zh-Hans")
 SOURCES = {"app", "hotline", "ping_an", "xlsx", "csv", "img", "src", "onerror", "alert", "x", "water", "outside", "cloudmap"}
 
@@ -111,17 +109,3 @@ def test_every_control_keeps_the_whole_view_in_the_address(fake_visitor: Visitor
     after = read_view(urlsplit(fake_visitor.page.url).query, fake)
     assert after.shown == ("water_river~60", "names", "unit_grid")
     assert (after.page, after.tab, after.measure, after.opacity, after.category) == (view.page, view.tab, view.measure, "55", "AP01")
-
-
-@pytest.mark.skipif(not AXE.exists(), reason="axe-core comes with `npm install` in web/")
-@pytest.mark.parametrize(
-    "asked", ["?layer=unit_grid&place=gr150&scheme=dark", "?page=water&tab=bands", "?page=handling&tab=rates", "?page=help"]
-)
-def test_no_serious_barrier(fake_visitor: Visitor, asked: str) -> None:
-    fake_visitor.open(asked)
-    fake_visitor.page.wait_for_selector("#sheet h1, #panel h2")
-    fake_visitor.page.evaluate(AXE.read_text(encoding="utf-8"))
-    found: list[Any] = fake_visitor.page.evaluate(
-        "async () => (await axe.run(document, { resultTypes: ['violations'] })).violations.map(v => [v.id, v.impact, v.nodes[0].html])"
-    )
-    assert [one for one in found if one[1] in ("serious", "critical")] == []
