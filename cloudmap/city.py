@@ -271,6 +271,25 @@ class BriefingSection(_Section):
     review_number: str = ""
 
 
+class BasemapSection(_Section):
+    """What is drawn beneath the map: a PMTiles file of the city's own, or the tiles of 天地图 from the Internet; nothing by default.
+
+    There is no address of tiles to set: Amap and Baidu draw GCJ-02 and BD-09, which lie some hundred metres beside this data.
+    """
+
+    file: Path | None = None
+    attribution: str = Field(default="", max_length=200)
+    tianditu_key: str = Field(default="", pattern=r"^([0-9A-Za-z]{16,64})?$")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> BasemapSection:
+        if self.file is not None and self.tianditu_key:
+            raise ValueError(
+                "file and tianditu_key exclude each other; keep file for a city without Internet, tianditu_key for online tiles"
+            )
+        return self
+
+
 class City(_Section):
     """A validated city file.
 
@@ -291,6 +310,7 @@ class City(_Section):
     handling: tuple[HandlingSource, ...] = ()
     milestones: tuple[Milestone, ...] = ()
     briefing: BriefingSection = BriefingSection()
+    basemap: BasemapSection = BasemapSection()
 
     @model_validator(mode="after")
     def _distinct_sources(self) -> City:

@@ -31,6 +31,10 @@ out, err = Console(), Console(stderr=True)
 CityArgument = Annotated[Path, typer.Argument(help="folder of the city, or its city.toml", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="print JSON for scripts")]
 Outside = Annotated[bool, typer.Option("--outside", help="mark the file for outside: counts below k masked, no single reports")]
+_PERIOD_HELP = (
+    "weeks 2015-W30 or 2015-W27--2015-W30, a month 2018-07, a day 2018-07-03, or both ends 2018-07-03--2018-07-19; "
+    "the last four complete weeks by default"
+)
 Restricted = Annotated[bool, typer.Option("--restricted", help="with the restricted grant")]
 
 
@@ -76,22 +80,27 @@ def init(
 @app.command()
 def check(city: CityArgument, as_json: Json = False) -> None:
     """Read everything, write nothing: base-map problems, evidence, and what a load would do."""
+    from cloudmap.geo.basemap import check_basemap, describe_basemap
     from cloudmap.geo.boundaries import check_units, read_units
     from cloudmap.geo.water import check_water
     from cloudmap.pipeline import load as load_files
 
     opened = open_city(city)
-    problems = [*check_units(opened, read_units(opened)), *check_water(opened)]
+    units = read_units(opened)
+    problems = [*check_units(opened, units), *check_water(opened), *check_basemap(opened, units)]
+    beneath = describe_basemap(opened)
     outcomes = _load(load_files, opened, [], None, dry=True)
     if as_json:
         listed = [{"kind": p.kind, "level": p.level, "codes": list(p.codes), "area_m2": p.area_m2, "message": p.message} for p in problems]
-        _print_json({"base_map": listed, "files": [_outcome_json(one) for one in outcomes]})
+        _print_json({"base_map": listed, "beneath": beneath, "files": [_outcome_json(one) for one in outcomes]})
         return
     out.print(f"[bold]Base map[/]: {len(problems)} thing(s) to look at")
     for problem in problems[:40]:
         out.print(f"  {problem.kind} ({problem.level}): {problem.message}", markup=False, highlight=False)
     if len(problems) > 40:
         out.print(f"  ... and {len(problems) - 40} more (--json lists all)")
+    if beneath:
+        out.print(f"Drawn beneath the map: {beneath}", markup=False, highlight=False)
     _print_outcomes(outcomes, evidence=True)
 
 
@@ -151,6 +160,27 @@ def analyse(
 
 
 @app.command()
+def basemap(
+    city: CityArgument,
+    files: Annotated[list[str], typer.Argument(help="layers, each FILE or KIND=FILE; kinds: land, green, water, buildings, roads, places")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="file to write; the city's base.pmtiles by default")] = None,
+    crs: Annotated[str | None, typer.Option(help="coordinate system of the layers; overrides what they say (gcj02 and bd09 too)")] = None,
+) -> None:
+    """Make a base map of layers that you have (shapefile, GeoPackage, GeoJSON ...): one PMTiles file, without the Internet."""
+    from cloudmap.geo.basemap_tiles import write_basemap
+
+    opened = open_city(city)
+    path = output or opened.folder / "base.pmtiles"
+    with _working("cutting tiles"):
+        parts = write_basemap(files, path, crs=crs)
+    for part in parts:
+        out.print(f"  {part.file} ({part.layer}): {part.features_n:,} as {part.kind or 'plain shapes'}", markup=False, highlight=False)
+    told = path.name if path.parent.resolve() == opened.folder else path.resolve()
+    out.print(f"{path} is written. Name it in city.toml, then: cloudmap check {city}", markup=False, highlight=False)
+    out.print(f'  [basemap]\n  file = "{told}"', markup=False, highlight=False)
+
+
+@app.command()
 def serve(
     city: CityArgument,
     host: Annotated[str, typer.Option(help="address to bind; beyond this machine only with accounts, and TLS or a proxy")] = "127.0.0.1",
@@ -171,7 +201,7 @@ def serve(
 def brief(
     city: CityArgument,
     kind: Annotated[str, typer.Option(help="hotspots, situation, handling, water or meeting")] = "hotspots",
-    period: Annotated[str | None, typer.Option(help="2015-W30 or 2015-W27--2015-W30; the last four complete weeks by default")] = None,
+    period: Annotated[str | None, typer.Option(help=_PERIOD_HELP)] = None,
     category: Annotated[str, typer.Option(help="ALL, a group or a category")] = "ALL",
     unit: Annotated[str | None, typer.Option(help="code of the unit that it is about; the whole city by default")] = None,
     tier: Annotated[str, typer.Option(help="with --kind meeting: microgrid, hall or street")] = "hall",

@@ -125,7 +125,7 @@ def serve(
     stop = Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda _number, _frame: stop.set())
-    with running(make_app(newest_reader(city), gate), door=door):
+    with running(make_app(newest_reader(city), gate, city), door=door):
         stop.wait()
 
 
@@ -150,5 +150,5 @@ def serve_once(city: City, *, host: str = "127.0.0.1", port: int = 8050) -> list
     StoreError
         An address did not answer, or there is nothing to show.
     """
-    with running(make_app(newest_reader(city)), host=host, port=port) as listening:
+    with running(make_app(newest_reader(city), city=city), host=host, port=port) as listening:
         return visit(listening, host=host)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import dash_mantine_components as dmc
 from dash import html
 
 from cloudmap.access.views import ALL
-from cloudmap.analytics.periods import SPANS
+from cloudmap.analytics.periods import SPANS, AnyPeriod, Month, Period
+from cloudmap.dashboard.basemap import BASE
 from cloudmap.dashboard.drawing import period_words
 from cloudmap.dashboard.ground import grounds
 from cloudmap.dashboard.text import Words
@@ -17,6 +18,9 @@ from cloudmap.dashboard.view import AGAINST, BREAKS, HEAT, NAMES, PAGES, POINTS,
 if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
     from cloudmap.access.views import Category, PlaceLayer
+
+SPAN_CHOICES: Final = ("day", "1", "4", "month", "13", "52")
+"""Lengths of a period, the shortest first; numbers are weeks."""
 
 
 def controls(view: View, reader: Reader, say: Words) -> Any:
@@ -129,11 +133,26 @@ def _category(view: View, reader: Reader, say: Words) -> Any:
     )
 
 
+def days_config(reader: Reader) -> dict[str, str] | None:
+    """Tell the browser which days a period may have; None where only the listed ones are offered."""
+    days = reader.days if reader.free_periods else None
+    return None if days is None else {"first": days.first_on.isoformat(), "last": days.last_on.isoformat()}
+
+
+def span_of(period: AnyPeriod) -> str:
+    """Name the length of a period as the picker does; "days" where it is of ends of one's own."""
+    if isinstance(period, Period):
+        return str(period.weeks_n) if period.weeks_n in SPANS else "days"
+    return "month" if isinstance(period, Month) else "day" if period.days_n == 1 else "days"
+
+
 def _period(view: View, reader: Reader, say: Words) -> list[Any]:
-    weeks = reader.period(view.period).weeks_n
-    had = {period.weeks_n for period in reader.periods()}
-    spans = [{"value": str(span), "label": say(f"span.{span}"), "disabled": span not in had} for span in SPANS]
-    ends = [{"value": one.id, "label": period_words(one, say)} for one in reader.periods() if one.weeks_n == weeks]
+    """Build the pickers of the period; the browser fills the list of days and months, and the two ends."""
+    period, free = reader.period(view.period), days_config(reader) is not None
+    had = {str(one.weeks_n) for one in reader.periods()} | ({"day", "month"} if free else set())
+    spans = [{"value": one, "label": say(f"span.{one}"), "disabled": one not in had} for one in SPAN_CHOICES]
+    like: list[AnyPeriod] = [one for one in reader.periods() if isinstance(period, Period) and one.weeks_n == period.weeks_n]
+    ends = [{"value": one.id, "label": period_words(one, say)} for one in like or [period]]
     steps = [
         dmc.ActionIcon(
             html.Span(className=f"cm-icon {name}"), id=name, variant="default", size="lg", **{"aria-label": say(f"control.{name}")}
@@ -150,8 +169,12 @@ def _period(view: View, reader: Reader, say: Words) -> list[Any]:
         withCheckIcon=False,
         **{"aria-label": say("control.period")},
     )
-    span = dmc.SegmentedControl(id="span", value=str(weeks), data=spans, fullWidth=True, size="xs", **{"aria-label": say("control.span")})
-    return [span, html.Div([steps[0], picker, steps[1]], className="cm-period")]
+    span = dmc.SegmentedControl(
+        id="span", value=span_of(period), data=spans, fullWidth=True, size="xs", **{"aria-label": say("control.span")}
+    )
+    named: dict[str, Any] = {"aria-label": say("control.ends")}
+    typed = html.Div(id="ends", className="cm-ends", role="group", **named)
+    return [span, html.Div([steps[0], picker, steps[1]], className="cm-period"), *([typed] if free else [])]
 
 
 def _layers(view: View, reader: Reader, say: Words) -> Any:
@@ -178,16 +201,18 @@ def _counted(name: str, places_n: int) -> Any:
 
 
 def _shown(view: View, reader: Reader, say: Words) -> Any:
-    labels = {NAMES: say("control.names"), HEAT: say("control.heat"), POINTS: say("control.points")}
+    labels = {BASE: say("control.base"), NAMES: say("control.names"), HEAT: say("control.heat"), POINTS: say("control.points")}
     for layer in reader.layers():
         name = say("control.outline", name=say.name(layer)) if layer.kind == "unit" else say.name(layer)
         labels[layer.id] = _counted(name, layer.places_n)
-    rows = []
+    rows: list[Any] = []
     for one in offered(reader)["shown"]:
         # The map component fills the tools: a button that raises the layer, and its opacity.
         tools: dict[str, Any] = {"data-layer": one}
         extra = [] if one in (NAMES, HEAT, POINTS) else [html.Div(className="cm-tools", **tools)]
         row: dict[str, Any] = {"data-row": one}
         rows.append(html.Div([dmc.Checkbox(value=one, label=labels[one], size="sm"), *extra], className="cm-row", **row))
+    if reader.city.basemap.tianditu_key:
+        rows.append(html.P(say("basemap.outside_note"), className="cm-dim cm-outside"))
     value = [one.partition("~")[0] for one in view.shown]
     return dmc.CheckboxGroup(html.Div(rows, className="cm-options"), id="shown", value=value, **{"aria-label": say("control.shown")})

@@ -82,7 +82,7 @@ def gate_of(app: Dash) -> Gate:
     return gate
 
 
-def protect(app: Dash, gate: Gate | None = None) -> None:
+def protect(app: Dash, gate: Gate | None = None, outside: tuple[str, ...] = ()) -> None:
     """Put the checks before and the headers behind every request of an app.
 
     Call it when all callbacks are defined: their hashes enter the content security policy.
@@ -92,10 +92,12 @@ def protect(app: Dash, gate: Gate | None = None) -> None:
     app : Dash
     gate : Gate, optional
         Only this machine, without accounts, where not given.
+    outside : tuple of str
+        Hosts outside ("https://…") that pages may fetch map tiles from.
     """
     gate = gate or Gate()
     app.server.extensions[_GATE] = gate
-    headers = _headers(app, gate)
+    headers = _headers(app, gate, outside)
     if gate.accounts is not None:
         signin.register(app.server, gate.accounts, secure=gate.secure)
 
@@ -134,16 +136,16 @@ def protect(app: Dash, gate: Gate | None = None) -> None:
     app.server.register_error_handler(Exception, _explain)
 
 
-def _headers(app: Dash, gate: Gate) -> dict[str, str]:
+def _headers(app: Dash, gate: Gate, outside: tuple[str, ...]) -> dict[str, str]:
     policy = "; ".join(
         [
             "default-src 'self'",
             "script-src 'self' " + " ".join(app.csp_hashes()),
             "worker-src 'self' blob:",
             "style-src 'self' 'unsafe-inline'",
-            "img-src 'self' data: blob:",
+            " ".join(("img-src 'self' data: blob:", *outside)),
             "font-src 'self' data:",
-            "connect-src 'self'",
+            " ".join(("connect-src 'self'", *outside)),
             "object-src 'none'",
             "base-uri 'none'",
             "form-action 'self'" if gate.accounts is not None else "form-action 'none'",

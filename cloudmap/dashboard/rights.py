@@ -34,6 +34,7 @@ ROUTES: Final[Mapping[str, Need]] = {
     "map_weeks": "see",
     "map_points": "rows",
     "map_table": "take",
+    "map_base": "see",
     "signin.enter": "anyone",
     "signin.style": "anyone",
     "signin.icon": "anyone",

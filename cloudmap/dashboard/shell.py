@@ -9,7 +9,8 @@ from dash import dcc, html
 
 from cloudmap.dashboard import shapes
 from cloudmap.dashboard.badges import badges
-from cloudmap.dashboard.controls import controls, measure_choices, tab_choices
+from cloudmap.dashboard.basemap import base_config
+from cloudmap.dashboard.controls import controls, days_config, measure_choices, tab_choices
 from cloudmap.dashboard.drawing import period_words
 from cloudmap.dashboard.ground import drawn_from, geometry, grounds, tiled
 from cloudmap.dashboard.signin import account_link
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _MAP_WORDS = (
     "failed", "retry", "slow", "lost", "heat", "save", "north", "play", "pause", "time", "weeks", "swipe", "raise", "fade", "home",
+    "first", "last", "calendar",
 )  # fmt: skip
 """Words that the map component itself says, below ``map.``."""
 
@@ -159,7 +161,7 @@ def map_config(reader: Reader, say: Words) -> dict[str, Any]:
         {"id": one.id, "last": one.last_on.isoformat(), "weeks": one.weeks_n, "label": period_words(one, say)} for one in reader.periods()
     ]
     own = {"title": say("title", city=say.name(reader.city.city))} | {f"map.{one}": say(f"map.{one}") for one in _MAP_WORDS}
-    own |= {name: say.table[name] for name in ("wall.n", "wall.usual", "wall.leave", "points.refused")}
+    own |= {name: say.table[name] for name in ("wall.n", "wall.usual", "wall.leave", "points.refused", "period")}
     return {
         "key": f"{say.language}|{reader.base_map_version}|{reader.analysed_load}",
         "lang": say.language,
@@ -171,8 +173,10 @@ def map_config(reader: Reader, say: Words) -> dict[str, Any]:
         "named": named_layer(reader),
         "bounds": [[west, south], [east, north]],
         "periods": periods,
+        "days": days_config(reader),
         "pages": {page: _page_config(page, reader, say) for page in PAGES},
         "worker": "/assets/map-worker.js",
+        "basemap": base_config(reader.city, say),
     }
 
 

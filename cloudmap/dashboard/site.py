@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dash import Dash, Input, Output, State, no_update
 from flask import request
 
+from cloudmap.dashboard import basemap
 from cloudmap.dashboard.browser import in_browser
 from cloudmap.dashboard.filling import SHEETS, register_content
 from cloudmap.dashboard.guard import Gate, protect
@@ -22,6 +23,7 @@ from cloudmap.errors import CloudmapError
 
 if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
+    from cloudmap.city import City
 
 CONTROLS: Final = (
     ("layer", "value"),
@@ -78,7 +80,7 @@ class CloudmapDash(Dash):
         return _INDEX.format(**(parts | {name: escape(text) for name, text in texts.items()}))
 
 
-def make_app(source: Reader | Callable[[], Reader], gate: Gate | None = None) -> Dash:
+def make_app(source: Reader | Callable[[], Reader], gate: Gate | None = None, city: City | None = None) -> Dash:
     """Build the dashboard.
 
     Parameters
@@ -88,6 +90,8 @@ def make_app(source: Reader | Callable[[], Reader], gate: Gate | None = None) ->
         whoever else is signed in (`guard.audience`).
     gate : Gate, optional
         Who may reach it; this machine without accounts, where not given.
+    city : City, optional
+        Whose pages may fetch the tiles that its file asks for; a reader's own, where `source` is one.
 
     Returns
     -------
@@ -95,6 +99,7 @@ def make_app(source: Reader | Callable[[], Reader], gate: Gate | None = None) ->
         Its ``server`` is the Flask application.
     """
     current: Callable[[], Reader] = source if callable(source) else lambda: source
+    city = city or (None if callable(source) else source.city)
     app = CloudmapDash(
         "cloudmap.dashboard",
         assets_folder=str(Path(__file__).parent / "assets"),
@@ -109,7 +114,8 @@ def make_app(source: Reader | Callable[[], Reader], gate: Gate | None = None) ->
     _register_address(app, current)
     register_content(app, current)
     Maps(current).register(app.server)
-    protect(app, gate)
+    basemap.register(app.server, current)
+    protect(app, gate, basemap.outside_hosts(city) if city else ())
     return app
 
 

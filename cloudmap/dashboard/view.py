@@ -10,8 +10,10 @@ from urllib.parse import parse_qs, urlencode
 
 from cloudmap.access import views
 from cloudmap.access.views import ALL
+from cloudmap.dashboard.basemap import BASE, base_file, has_base
 from cloudmap.dashboard.ground import ground, grounds, places_of, tiled
 from cloudmap.dashboard.text import DEFAULT, LANGUAGES
+from cloudmap.errors import AccessError, AnalysisError
 
 if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
@@ -148,12 +150,15 @@ def offered(reader: Reader, page: str | None = None) -> dict[str, list[str]]:
     Returns
     -------
     dict of str to list of str
-        page, tab, layer, measure, category, period, shown, opacity, breaks, against, auto, wall, lang, scheme.
+        page, tab, layer, measure, category, period (those that are listed; `read_period` reads others too),
+        shown, opacity, breaks, against, auto, wall, lang, scheme.
     """
     layers = grounds(reader)
     spec = PAGES[page] if page else None
     kinds = spec.kinds if spec and spec.measures else ("unit", "cell", "water")
     named = [page] if page else list(PAGES)
+    under = [BASE] if has_base(reader.city) else []
+    rows = [POINTS] if reader.audience.sees_rows else []
     return {
         "page": list(PAGES),
         "tab": [tab for one in named for tab in PAGES[one].tabs or ("",)],
@@ -161,7 +166,7 @@ def offered(reader: Reader, page: str | None = None) -> dict[str, list[str]]:
         "measure": list(dict.fromkeys(measure for one in named for measure in measures(one, reader))),
         "category": [category.code for category in reader.categories()],
         "period": [period.id for period in reader.periods()],
-        "shown": [layer.id for layer in reader.layers() if layer.kind != "cell"] + [NAMES, HEAT, POINTS],
+        "shown": [layer.id for layer in reader.layers() if layer.kind != "cell"] + [NAMES, HEAT] + rows + under,
         "opacity": [str(percent) for percent in range(10, 101, 5)],
         "breaks": list(BREAKS),
         "against": list(AGAINST),
@@ -186,6 +191,8 @@ def default_view(reader: Reader, page: str = next(iter(PAGES))) -> View:
     usual = next((one for one in coloured if one.resolution == city.default_resolution), coloured[0])
     layer = next((one for one in coloured if one.id == PAGES[page].layer), usual)
     shown = [one.id for one in reader.layers() if one.kind == "water"] + [one for one in (named_layer(reader),) if one] + [NAMES]
+    # What comes from outside waits until somebody asks for it: each look at a place is told to its provider.
+    shown = [*([BASE] if base_file(reader.city) else []), *shown]
     measure = measures(page, reader)[0]
     tab = next(iter(PAGES[page].tabs), "")
     return View(
@@ -230,6 +237,9 @@ def checked(asked: Mapping[str, Any], reader: Reader) -> View:
     view, choices = default_view(reader, page), offered(reader, page)
     picked = {name: value for name, value in asked.items() if name in choices and name != "shown" and value in choices[name]}
     view = replace(view, **picked)
+    period = asked.get("period")
+    if isinstance(period, str):
+        view = replace(view, period=read_period(period, reader) or view.period)
     if tiled(reader, ground(reader, view.layer)):
         view = replace(view, auto="1")
     texts = {name: value for name, value in asked.items() if isinstance(value, str) and len(value) < 600}
@@ -245,6 +255,14 @@ def checked(asked: Mapping[str, Any], reader: Reader) -> View:
     if place and place in places_of(reader, view.layer):
         view = replace(view, place=place)
     return view
+
+
+def read_period(asked: str, reader: Reader) -> str | None:
+    """Return the id of the period that a text names: a listed one, or a day, a month or days within the data; None where it names none."""
+    try:
+        return reader.period(asked).id
+    except (AccessError, AnalysisError):
+        return None
 
 
 def is_breaks(asked: str) -> bool:
@@ -266,4 +284,5 @@ def _shown(asked: str, there: list[str]) -> tuple[str, ...]:
         name, _, percent = one.partition("~")
         if name in there and name not in read:
             read[name] = f"~{percent}" if re.fullmatch(r"[1-9]?[05]", percent) and percent != "0" else ""
-    return tuple(name + percent for name, percent in read.items())
+    lowest_first = sorted(read, key=lambda name: name != BASE)
+    return tuple(name + read[name] for name in lowest_first)

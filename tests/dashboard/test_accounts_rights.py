@@ -36,6 +36,7 @@ ROUTES: dict[str, tuple[str, str, frozenset[str]]] = {
     "map_weeks": ("GET", "/map/weeks?category=ALL", EVERY),
     "map_points": ("GET", f"/map/points?{VALUES}", frozenset({"official", "analyst"})),
     "map_table": ("GET", f"/map/table.csv?{VALUES}", frozenset({"official", "planner", "analyst"})),
+    "map_base": ("GET", "/map/base/000000000000", EVERY),
     "signin.enter": ("GET", "/signin", ANYONE),
     "signin.style": ("GET", "/signin/style.css", ANYONE),
     "signin.icon": ("GET", "/signin/icon.svg", ANYONE),

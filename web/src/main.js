@@ -1,7 +1,10 @@
 // What Dash calls. The address holds the whole view: controls write the address, the server reads it back as a checked view, and the view
 // is shown and put into the controls again.
+import { drawEnds } from "./ends.js";
 import { CloudMap } from "./map.js";
+import { addDays, Periods } from "./periods.js";
 import { decorate, mirrorRows } from "./rows.js";
+import { watchLight } from "./light.js";
 import { Wall } from "./wall.js";
 
 const FIELDS = ["page", "tab", "layer", "measure", "category", "period", "place", "within", "shown", "opacity", "breaks", "against", "auto", "wall", "rotate", "lang", "scheme"];
@@ -20,6 +23,7 @@ const set = (id, props) => window.dash_clientside.set_props(id, props);
 const triggered = () => (window.dash_clientside.callback_context.triggered ?? []).map((one) => one.prop_id.split(".")[0]);
 const ask = (fields) => set("asked", { data: { ...fields, at: Date.now() } });
 const wall = new Wall(ask);
+watchLight();
 
 function search(view) {
   const query = new URLSearchParams();
@@ -31,20 +35,11 @@ function search(view) {
   return `?${query}`;
 }
 
-const periodsOf = (config, weeks) => config.periods.filter((period) => period.weeks === Number(weeks));
-
-/** The period of a span that ends when another ends, or else the newest that ends before. */
-function withSpan(config, period, weeks) {
-  const last = config.periods.find((one) => one.id === period)?.last ?? "9999";
-  const choice = periodsOf(config, weeks);
-  return (choice.find((one) => one.last <= last) ?? choice.at(-1) ?? { id: period }).id;
-}
-
-function step(config, period, by) {
-  const weeks = config.periods.find((one) => one.id === period)?.weeks;
-  const choice = periodsOf(config, weeks);
-  const at = choice.findIndex((one) => one.id === period) - by;
-  return choice[Math.min(Math.max(at, 0), choice.length - 1)]?.id ?? period;
+let reckoned = null;
+/** Periods of the configuration of the moment. */
+function periodsOf(config) {
+  if (reckoned?.listed !== config.periods) reckoned = new Periods(config);
+  return reckoned;
 }
 
 /** Another page, with what it has in common with the one before. */
@@ -88,8 +83,8 @@ function mapFor(config) {
 }
 
 function mirror(view, config) {
-  const weeks = config.periods.find((period) => period.id === view.period)?.weeks;
-  const options = periodsOf(config, weeks).map((period) => ({ value: period.id, label: period.label }));
+  const periods = periodsOf(config);
+  const period = periods.read(view.period);
   const { measures, tabs } = config.pages[view.page];
   const own = view.breaks.startsWith("m~");
   set("page", { value: view.page });
@@ -97,8 +92,9 @@ function mirror(view, config) {
   set("measure", { data: measures, value: view.measure });
   if (tabs.length) set("tab", { data: tabs, value: view.tab });
   set("category", { value: view.category });
-  set("span", { value: String(weeks) });
-  set("period", { data: options, value: view.period });
+  set("span", { value: period?.span });
+  set("period", { data: periods.options(view.period), value: view.period });
+  if (period) drawEnds(periods, period, (id) => ask({ period: id }));
   set("shown", { value: view.shown.map((one) => one.split("~")[0]) });
   set("against", { value: view.against });
   set("auto", { checked: view.auto === "1" });
@@ -115,13 +111,13 @@ const CHANGES = {
   auto: (next, value, view) => value !== undefined && (value === true) !== (view.auto === "1") && Object.assign(next, { auto: value ? "1" : "" }),
   measure: (next, value) => value && Object.assign(next, { measure: value }),
   category: (next, value) => value && Object.assign(next, { category: value }),
-  span: (next, value, view, config) => value && !config.periods.some((one) => one.id === view.period && one.weeks === Number(value)) && Object.assign(next, { period: withSpan(config, view.period, value) }),
+  span: (next, value, view, config) => value && periodsOf(config).read(view.period)?.span !== value && Object.assign(next, { period: periodsOf(config).withSpan(view.period, value) }),
   period: (next, value) => value && Object.assign(next, { period: value }),
   shown: (next, value, view) => value && Object.assign(next, { shown: withShown(view.shown, value) }),
   picked: (next, value, view) => value && value.layer === view.layer && Object.assign(next, { place: value.place ?? "", tab: view.tab && "places" }),
   "close-place": (next, value) => value && Object.assign(next, { place: "" }),
-  earlier: (next, value, view, config) => value && Object.assign(next, { period: step(config, view.period, -1) }),
-  later: (next, value, view, config) => value && Object.assign(next, { period: step(config, view.period, 1) }),
+  earlier: (next, value, view, config) => value && Object.assign(next, { period: periodsOf(config).moved(view.period, -1) ?? view.period }),
+  later: (next, value, view, config) => value && Object.assign(next, { period: periodsOf(config).moved(view.period, 1) ?? view.period }),
   lang: (next, value) => value && Object.assign(next, { lang: value }),
   scheme: (next, value) => value && Object.assign(next, { scheme: document.documentElement.getAttribute("data-mantine-color-scheme") === "dark" ? "light" : "dark" }),
   page: (next, value, view, config) => value && value !== view.page && Object.assign(next, turnTo(value, next, config)),
@@ -217,11 +213,10 @@ dash.cloudmap = {
   pickWeek(click, view, config) {
     const week = click?.points?.[0]?.x;
     if (!week || !config) return unchanged();
-    const weeks = config.periods.find((one) => one.id === view.period)?.weeks;
-    const last = new Date(`${String(week).slice(0, 10)}T00:00:00Z`);
-    last.setUTCDate(last.getUTCDate() + 6);
-    const day = last.toISOString().slice(0, 10);
-    const found = periodsOf(config, weeks).find((one) => one.last === day);
+    const last = addDays(String(week).slice(0, 10), 6);
+    const { span } = periodsOf(config).read(view.period);
+    const weeks = config.periods.filter((one) => one.last === last);
+    const found = weeks.find((one) => String(one.weeks) === span) ?? weeks.find((one) => one.weeks === 1);
     return found ? { period: found.id, at: Date.now() } : unchanged();
   },
 
@@ -264,6 +259,11 @@ window.cloudmap = {
     const painted = view && current.painted.get(view.layer);
     return view ? { layer: view.layer, place: view.place, codes: painted ? Array.from(painted.codes) : [] } : null;
   },
+  /** Ends when all that moves and loads on the map has come to rest. */
+  settled: () => current.settled(),
+  base: () => current?.basemap.state(current.map),
+  /** How the page reckons with periods. */
+  periods: () => periodsOf(current.config),
   pick: (place) => set("picked", { data: { place, layer: current.view.layer } }),
   /** Where a place is on the screen, in CSS pixels of the page. */
   async locate(place) {

@@ -1,5 +1,6 @@
 // The map component: geometry once per version, one byte a place per view, colour through feature state.
 import * as maplibregl from "maplibre-gl";
+import { Basemap } from "./basemap.js";
 import { Chrome, ROOM_FOR_LEGEND } from "./chrome.js";
 import { cellsFor, elsewhere, getJson, groundOf } from "./ground.js";
 import { bytes, none } from "./shapes.js";
@@ -34,6 +35,7 @@ export class CloudMap {
     container.replaceChildren(canvas);
     this.container = container;
     this.chrome = new Chrome(container, config.words);
+    this.basemap = new Basemap(config.basemap, config.lang);
     this.timeline = new Timeline(container, config, on.period);
     maplibregl.setWorkerUrl(config.worker);
     this.map = new maplibregl.Map({
@@ -47,6 +49,7 @@ export class CloudMap {
     this.map.addControl(new maplibregl.FullscreenControl({ container }), "top-right");
     this.map.addControl(this.tools(), "top-right");
     this.map.addControl(new maplibregl.ScaleControl({ unit: "metric", maxWidth: 120 }), "bottom-right");
+    this.map.addControl(this.basemap.control, "bottom-right");
     this.loaded = new Promise((resolve) => { this.map.once("load", resolve); });
     this.loaded.then(() => this.prepare());
     this.frame();
@@ -87,7 +90,7 @@ export class CloudMap {
 
   save() {
     if (!this.values) return;
-    const about = [...document.querySelectorAll(".cm-header .cm-badge")].map((one) => one.textContent);
+    const about = [...document.querySelectorAll(".cm-header .cm-badge")].map((one) => one.textContent).concat(this.basemap.credits);
     const maps = this.swipe ? [{ map: this.map, from: this.swipe.x }, { map: this.twin, until: this.swipe.x }] : [{ map: this.map }];
     save(maps, this.values, about, `${this.view.key.split("|").slice(0, 4).join("_")}`);
   }
@@ -157,7 +160,7 @@ export class CloudMap {
       }
       await this.draw(view, values, wanted);
       if (turn !== this.turn) return;
-      this.chrome.say(values.message);
+      this.chrome.say(values.message, null, values.way);
       await Promise.all([this.extras(view, values), this.beside(view)]);
       if (turn !== this.turn) return;
       await this.settled();
@@ -208,7 +211,8 @@ export class CloudMap {
     const { cells } = this;
     if (cells.id === view.layer) return false;
     this.followed = cells.id;
-    this.onLayer(cells.id);
+    // Not within the callback that shows a view: the page must first have ended with that one.
+    setTimeout(() => this.view === view && this.onLayer(cells.id));
     return true;
   }
 
@@ -220,7 +224,7 @@ export class CloudMap {
   }
 
   async draw(view, values, wanted) {
-    if (this.config.base && !this.map.getLayer("land")) this.map.addLayer(style.landLayer(`src-${this.config.base}`), "slot-fill");
+    if (this.config.base && !this.map.getLayer("land")) this.map.addLayer(style.landLayer(`src-${this.config.base}`), "slot-ground");
     this.values = values;
     await this.colour(view.layer, values);
     this.context(view, wanted);
@@ -242,7 +246,7 @@ export class CloudMap {
     drawPoints(this.map, answer, single);
     if (answer?.message && !values.message) this.chrome.say(answer.message);
     const share = heat ? 0.15 : view.opacity / 100;
-    this.map.setPaintProperty(`fill-${view.layer}`, "fill-opacity", share);
+    this.map.setPaintProperty(`fill-${view.layer}`, "fill-opacity", share * this.basemap.share);
     if (this.map.getLayer(`line-${view.layer}`)) this.map.setPaintProperty(`line-${view.layer}`, "line-opacity", share);
   }
 
@@ -278,8 +282,19 @@ export class CloudMap {
       this.twin.setLayoutProperty(id, "visibility", id.endsWith(`-${view.layer}`) ? "visible" : "none");
     }
     this.twin.setPaintProperty(`fill-${view.layer}`, "fill-color", paint);
+    await this.ground();
+    this.basemap.draw(this.twin, view);
+    this.twin.setPaintProperty(`fill-${view.layer}`, "fill-opacity", (view.opacity / 100) * this.basemap.share);
     await this.outline(view);
     await new Promise((resolve) => { this.twin.once("idle", resolve); this.twin.triggerRepaint(); });
+  }
+
+  /** The same ground below the earlier map, so that equal colours look equal. */
+  async ground() {
+    if (!this.config.base || this.twin.getLayer("land")) return;
+    const { source } = await this.need(this.config.base);
+    this.twin.addSource("ctx-land", source);
+    this.twin.addLayer(style.landLayer("ctx-land"), "slot-ground");
   }
 
   /** The outlines that orient the eye also on the earlier map. */
@@ -351,6 +366,7 @@ export class CloudMap {
   }
 
   context(view, wanted) {
+    this.basemap.draw(this.map, view);
     for (const layer of this.layers.values()) {
       const on = wanted.includes(layer.id);
       if (layer.kind === "cell") continue;
@@ -440,6 +456,7 @@ export class CloudMap {
 
   async rescheme() {
     style.repaint(this.map);
+    this.basemap.repaint(this.map);
     if (!this.values) return;
     this.paint(this.view.layer, this.values.styles);
     this.chrome.drawLegend(this.values);

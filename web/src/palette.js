@@ -47,6 +47,8 @@ const STYLES = {
   high: ["#8f1d00", "#ff6a3d"],
 };
 
+export const FONT = ["Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "Source Han Sans SC", "sans-serif"];
+
 export const GROUND = {
   light: {
     space: "#e9ecef", land: "#fbfaf7", zero: "#f5f1e6", masked: "#b7b3bd", hatch: "#6f6a78", faint: "#bdb9ae", edge: "#8a8576", water: "#5b9ecf", waterFill: "#bfdcf0",

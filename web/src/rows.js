@@ -7,7 +7,7 @@ const DELAY_MS = 250;
 export function decorate(config, ask, view) {
   for (const tools of document.querySelectorAll(".cm-tools:empty")) {
     const { layer } = tools.dataset;
-    const name = config.layers.find((one) => one.id === layer)?.name ?? layer;
+    const name = config.layers.find((one) => one.id === layer)?.name ?? config.basemap.label;
     const raise = element("button", "cm-raise", "↑");
     raise.type = "button";
     raise.setAttribute("aria-label", `${config.words["map.raise"]} ${name}`);
@@ -28,7 +28,7 @@ export function decorate(config, ask, view) {
         ask({ shown: view().shown.map((one) => (one.split("~")[0] === layer ? value : one)) });
       }, DELAY_MS);
     });
-    tools.append(raise, fade);
+    tools.append(...(layer === "base" ? [fade] : [raise, fade]));
   }
 }
 

@@ -1,7 +1,6 @@
 // Layers of the map and how they are painted, from the ground up. `slot-…` layers draw nothing; they mark heights to insert below.
-import { GROUND, paints, PATTERNS, patternImage, scheme } from "./palette.js";
+import { FONT, GROUND, paints, PATTERNS, patternImage, scheme } from "./palette.js";
 
-const FONT = ["Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "Source Han Sans SC", "sans-serif"];
 const WIDTH = { district: 2.6, street: 1.8, community: 1.1, village: 1.1, grid: 0.8, microgrid: 0.5 };
 
 const slot = (id) => ({ id: `slot-${id}`, type: "background", layout: { visibility: "none" } });
@@ -12,7 +11,7 @@ export function emptyStyle() {
     sources: {},
     layers: [
       { id: "space", type: "background", paint: { "background-color": GROUND[scheme()].space } },
-      ...["fill", "water", "outline", "marks", "label"].map(slot),
+      ...["ground", "base", "fill", "water", "outline", "marks", "base-names", "label"].map(slot),
     ],
   };
 }
