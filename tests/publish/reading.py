@@ -62,7 +62,7 @@ def office_tables(path):
 
 def sheet_rows(path, title, height):
     """Rows of a sheet of a workbook, without its head and its notes."""
-    sheet = openpyxl.load_workbook(path, read_only=True)[title]
+    sheet = openpyxl.load_workbook(path, read_only=True)[title[:28]]  # a sheet's name is short
     return list(sheet.iter_rows(min_row=2, max_row=height + 1, values_only=True))
 
 
@@ -88,4 +88,6 @@ def layer(path, name=0):
         with zipfile.ZipFile(path) as archive:
             names = dict(pl.read_csv(archive.read("fields.csv")).select("field", "name").drop_nulls().iter_rows())
         return gpd.read_file(path).rename(columns=names)
-    return gpd.read_file(path, layer=name)
+    frame = gpd.read_file(path, layer=name)
+    days = frame.select_dtypes("datetime").columns  # GDAL takes texts of GeoJSON that look like days for such
+    return frame.assign(**{one: frame[one].dt.strftime("%Y-%m-%d") for one in days})
