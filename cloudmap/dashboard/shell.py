@@ -113,7 +113,10 @@ def _sheet(say: Words) -> Any:
 def empty_shell(lang: str) -> Any:
     """Build the page for a city without numbers."""
     say = words(lang)
-    return html.Main([html.H1(say("brand")), html.P(say("error.empty"))], className="cm-empty", id="no-data")
+    again = html.A(say("map.retry"), href="", className="cm-again")
+    parts = [html.H1(say("brand")), html.P(say("error.empty")), html.P(say("error.empty.why")), html.P(again)]
+    # What the browser asks of every page: there is nothing to configure yet.
+    return html.Main([dcc.Store(id="config"), *parts], className="cm-empty", id="no-data")
 
 
 def _header(view: View, reader: Reader, say: Words) -> Any:

@@ -265,6 +265,7 @@ export class CloudMap {
       this.twin = new maplibregl.Map({ container: this.swipe.ground, style: style.emptyStyle(), interactive: false, attributionControl: false, fadeDuration: 0, trackResize: true, locale: this.config.locale });
       await new Promise((resolve) => { this.twin.once("load", resolve); });
       style.addPatterns(this.twin);
+      for (const name of ["role", "aria-label", "tabindex"]) this.twin.getCanvas().removeAttribute(name);
       this.map.on("move", () => this.twin?.jumpTo({ center: this.map.getCenter(), zoom: this.map.getZoom() }));
     }
     this.swipe.name(label, now);
@@ -297,13 +298,20 @@ export class CloudMap {
     this.twin.addLayer(style.landLayer("ctx-land"), "slot-ground");
   }
 
-  /** The outlines that orient the eye also on the earlier map. */
+  /** The outlines, waters and names that orient the eye also on the earlier map. */
   async outline(view) {
-    const named = this.config.named;
-    if (!named || !view.shown.includes(named) || this.twin.getSource(`ctx-${named}`)) return;
-    const ground = await this.need(named);
-    this.twin.addSource(`ctx-${named}`, ground.source);
-    for (const part of style.contextLayers(this.layers.get(named))) this.twin.addLayer({ ...part, source: `ctx-${named}` }, "slot-outline");
+    const { named } = this.config;
+    const shown = view.shown.map((one) => one.split("~")[0]);
+    for (const id of shown.filter((one) => one === named || this.layers.get(one)?.kind === "water")) {
+      const ground = await this.need(id);
+      if (!this.twin || this.twin.getSource(`ctx-${id}`)) continue;
+      const layer = this.layers.get(id);
+      this.twin.addSource(`ctx-${id}`, ground.source);
+      this.twin.addSource(`lab-${id}`, { type: "geojson", data: ground.labels });
+      const slot = id === named ? "slot-outline" : "slot-water";
+      for (const part of style.contextLayers(layer)) this.twin.addLayer(part.type === "symbol" ? part : { ...part, source: `ctx-${id}` }, slot);
+      if (id === named && shown.includes("names")) this.twin.addLayer(style.labelLayer(id, 0, layer.n), "slot-label");
+    }
   }
 
   /** Move to the unit that the map is drilled into; back to the whole city when it is left. */

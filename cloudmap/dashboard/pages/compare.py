@@ -81,7 +81,7 @@ def _table(table: pl.DataFrame, view: View, reader: Reader, say: Words) -> list[
         }
         for row in table.head(TOP).to_dicts()
     ]
-    right = {"type": "rightAligned", "width": 92}
+    right = {"type": "rightAligned", "width": 72}
     columns = [
         column("name", say("col.place"), flex=2, minWidth=120, tooltipField="name"),
         column("before", say("compare.before"), **right),
