@@ -50,10 +50,10 @@ class DayCounts:
     ) -> None:
         self._city, self._store, self._provenance, self._part, self._fixed = city, store, provenance, part, fixed
         self._weights = {code: taxonomy.severity_weight(code) for code in taxonomy.codes}
-        self._counted: OrderedDict[tuple[str, Days, date | None], pl.DataFrame] = OrderedDict()
+        self._counted: OrderedDict[tuple[str, Days, date | None, str | int | None], pl.DataFrame] = OrderedDict()
         self._lock = Lock()
 
-    def cube(self, column: str, days: Days, on: date | None = None) -> pl.DataFrame:
+    def cube(self, column: str, days: Days, on: date | None = None, *, only: str | int | None = None) -> pl.DataFrame:
         """Count by place, local day and category.
 
         Parameters
@@ -63,26 +63,28 @@ class DayCounts:
         days : Days
         on : date, optional
             Of units: those that stand on this day.
+        only : str or int, optional
+            Of units, cells and ledger classes: count only this one, by its value in the column.
 
         Returns
         -------
         polars.DataFrame
             `schema.CUBE`, whose `week_on` is the day itself.
         """
-        key = (column, days, on)
+        key = (column, days, on, only)
         with self._lock:
             if key in self._counted:
                 self._counted.move_to_end(key)
                 return self._counted[key]
-        made = self._count(column, days, on)
+        made = self._count(column, days, on, only)
         with self._lock:
             self._counted[key] = made
             while len(self._counted) > KEPT:
                 self._counted.popitem(last=False)
         return made
 
-    def _count(self, column: str, days: Days, on: date | None) -> pl.DataFrame:
-        layering = self._layering(days)
+    def _count(self, column: str, days: Days, on: date | None, only: str | int | None) -> pl.DataFrame:
+        layering = self._layering(days, [] if only is None else [(column, "==", only)])
         if column == "reach":
             return layering.reaches(self._part("near_water"))
         if column.startswith("overlay_"):
@@ -94,10 +96,10 @@ class DayCounts:
 
         return layering.on_day(level, on, [level], Locator(self._fixed.base_map, cache=self._city.folder / ".cache"))
 
-    def _layering(self, days: Days) -> Layering:
+    def _layering(self, days: Days, where: list[Any]) -> Layering:
         newest = int(self._provenance["load_seq"])
         start, end = self._city.midnight(days.first_on), self._city.midnight(days.last_on + timedelta(days=1))
-        within: Any = [("occurred_at", ">=", start), ("occurred_at", "<", end)]
+        within: Any = [("occurred_at", ">=", start), ("occurred_at", "<", end), *where]
         shared = self._part("matters")
         told_again = shared.filter(pl.col("report_id") != pl.col("matter_id"))["report_id"]
 

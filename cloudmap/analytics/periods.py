@@ -105,16 +105,16 @@ class Days:
         """The day, e.g. "2018-07-03", or both ends, "2018-07-03--2018-07-19"."""
         return self.first_on.isoformat() if self.days_n == 1 else f"{self.first_on}--{self.last_on}"
 
-    def before(self) -> Days:
-        """Return as many days, just before."""
+    def before(self) -> AnyPeriod:
+        """Return as many days, just before; where they are just a month, that month."""
         return self._moved(self.days_n)
 
-    def year_before(self) -> Days:
+    def year_before(self) -> AnyPeriod:
         """Return the days 52 weeks earlier: as many, of the same weekdays."""
         return self._moved(YEAR_DAYS)
 
-    def _moved(self, days: int) -> Days:
-        return Days(self.first_on - timedelta(days=days), self.last_on - timedelta(days=days))
+    def _moved(self, days: int) -> AnyPeriod:
+        return between(self.first_on - timedelta(days=days), self.last_on - timedelta(days=days))
 
 
 AnyPeriod = Period | Month | Days

@@ -13,7 +13,7 @@ from cloudmap.access.views import ALL, Measure
 from cloudmap.analytics.periods import Month
 from cloudmap.dashboard.ground import WATER, crumbs, inside, name_of
 from cloudmap.dashboard.legend import BREAKABLE, FIRST, MASKED, NONE, ONLY_MET, Classed, classify
-from cloudmap.dashboard.refusals import reason, refused
+from cloudmap.dashboard.refusals import reason, refused, way_on
 from cloudmap.dashboard.text import Words, number
 from cloudmap.dashboard.view import REACH
 from cloudmap.errors import AccessError, AnalysisError, CloudmapError
@@ -120,6 +120,7 @@ class Drawing:
             "legend": self.legend(classed, result, caveats, places),
             "crumbs": [one | {"name": self.say.spell(one["name"])} for one in crumbs(self.reader, self.within)],
             "message": message,
+            "way": way_on(self._refused, self.say, scored=self.category.scored) if self._refused and result is None else None,
         }
 
     def _base(self, places: list[str]) -> pl.DataFrame | None:

@@ -7,12 +7,14 @@ import io
 import json
 from collections import OrderedDict
 from collections.abc import Callable
+from datetime import date
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from flask import Flask, Response, abort, request, send_file
 
+from cloudmap.analytics.periods import Days
 from cloudmap.dashboard import shapes
 from cloudmap.dashboard.comparing import earlier_period
 from cloudmap.dashboard.drawing import Drawing, period_words
@@ -20,8 +22,8 @@ from cloudmap.dashboard.ground import geometry, ground, grounds, places_of, tile
 from cloudmap.dashboard.rows import points
 from cloudmap.dashboard.tables import table_file
 from cloudmap.dashboard.text import words
-from cloudmap.dashboard.timeline import weekly
-from cloudmap.dashboard.view import REACH, View, is_breaks, is_within, offered
+from cloudmap.dashboard.timeline import BARS, DAYS_SHOWN, bars_for, time_bars
+from cloudmap.dashboard.view import REACH, View, is_breaks, is_within, offered, read_period
 
 if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
@@ -118,12 +120,12 @@ class Maps:
         return _json(Drawing(reader, layer, asked, words(asked["lang"])).numbers(places))
 
     def weeks(self) -> Response:
-        """Answer with the matters of each week, for the time bar."""
+        """Answer with the matters of each week, day or month, for the time bar."""
         reader, choices = self.reader(), offered(self.reader())
-        category, within = request.args.get("category", ""), request.args.get("within", "")
-        if category not in choices["category"] or not is_within(within, reader):
+        category, within, bars = (request.args.get(name, usual) for name, usual in (("category", ""), ("within", ""), ("bars", "week")))
+        if category not in choices["category"] or not is_within(within, reader) or bars not in BARS:
             abort(400)
-        return _json(weekly(reader, category, within))
+        return _json(time_bars(reader, category, within, bars, _days_asked(reader) if bars == "day" else None))
 
     def points(self) -> Response:
         """Answer with the points of single reports, for who may see them; others are told in words."""
@@ -139,12 +141,13 @@ class Maps:
 
     def _asked(self) -> dict[str, str]:
         choices = offered(self.reader())
-        asked = {name: request.args.get(name, "") for name in ("layer", "measure", "category", "period", "lang")}
+        asked = {name: request.args.get(name, "") for name in ("layer", "measure", "category", "lang")}
         if any(value not in choices[name] for name, value in asked.items()):
             abort(400)
+        asked["period"] = read_period(request.args.get("period", ""), self.reader()) or abort(400)
         asked |= {name: request.args.get(name, "") for name in ("within", "breaks", "base")}
-        if asked["base"] not in ("", *choices["period"]):
-            abort(400)
+        if asked["base"]:
+            asked["base"] = read_period(asked["base"], self.reader()) or abort(400)
         if not is_within(asked["within"], self.reader()) or not is_breaks(asked["breaks"]):
             abort(400)
         if (asked["measure"] == REACH) != (ground(self.reader(), asked["layer"]).kind == "water"):
@@ -177,7 +180,8 @@ def addresses(view: View, reader: Reader) -> dict[str, Any]:
         "values": f"/map/values?{query}",
         "numbers": f"/map/numbers?{query}",
         "points": f"/map/points?{query}",
-        "weeks": "/map/weeks?" + urlencode({"category": view.category, "within": view.within}),
+        "weeks": "/map/weeks?"
+        + urlencode({"category": view.category, "within": view.within} | bars_for(reader, view.period, view.category)),
         "key": "|".join(shown),
     }
     earlier = earlier_period(reader, view.period, view.against) if comparing else None
@@ -200,6 +204,18 @@ def _versioned(reader: Reader, layer_id: str, version: str) -> PlaceLayer:
     if version != shapes.version(reader, layer):
         abort(404)
     return layer
+
+
+def _days_asked(reader: Reader) -> Days:
+    """Read which days a time bar shows; 400 where they are none, or too many, or not within the data."""
+    try:
+        days = Days(*(date.fromisoformat(request.args.get(name, "")) for name in ("first", "last")))
+    except ValueError:
+        abort(400)
+    there = reader.days
+    if there is None or not 0 < days.days_n <= DAYS_SHOWN or days.first_on < there.first_on or days.last_on > there.last_on:
+        abort(400)
+    return days
 
 
 def _lasting(zipped: bytes) -> Response:

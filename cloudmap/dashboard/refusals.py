@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dash import html
 
+from cloudmap.analytics.periods import WholeWeeksOnly
 from cloudmap.dashboard.browser import asking
 from cloudmap.dashboard.ground import names_of
 from cloudmap.errors import AccessError, CloudmapError, Refusal
@@ -74,6 +75,12 @@ def refused(error: CloudmapError, say: Words, *, scored: bool = True, view: View
     return parts
 
 
+def way_on(error: CloudmapError, say: Words, *, scored: bool = True) -> dict[str, Any] | None:
+    """Return the way on of a refusal for the map to offer: label, and the fields of the view; None where there is none."""
+    name, fields = _way(error, scored)
+    return {"label": say(f"way.{name}"), "ask": fields} if name else None
+
+
 def own_note(reader: Reader, say: Words) -> str:
     """Say that only the own units' single reports are listed; nothing for who sees everybody's."""
     units = reader.audience.units
@@ -93,10 +100,9 @@ def own_units(reader: Reader, say: Words) -> list[Any]:
 
 
 def _way(error: CloudmapError, scored: bool) -> tuple[str, dict[str, str]]:
-    code = _code(error, scored)
-    if code == "whole_weeks":
-        return "weeks", {"period": getattr(error, "weeks", "")}
-    return WAYS.get(code, ("", {}))
+    if isinstance(error, WholeWeeksOnly):
+        return "weeks", {"period": error.weeks}
+    return WAYS.get(_code(error, scored), ("", {}))
 
 
 def _code(error: CloudmapError, scored: bool) -> Refusal:

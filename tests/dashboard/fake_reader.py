@@ -16,9 +16,10 @@ import polars as pl
 import shapely
 
 from cloudmap.access.audience import Audience
+from cloudmap.access.statistics import STATISTICS
 from cloudmap.access.views import ALL, Category, MatterView, PlaceLayer, PlaceView
 from cloudmap.analytics.emerging import CLASSES
-from cloudmap.analytics.periods import Period, lattice
+from cloudmap.analytics.periods import AnyPeriod, Days, Period, WholeWeeksOnly, lattice, nearest_weeks, parse_period
 from cloudmap.analytics.result import Result
 from cloudmap.city import City, CitySection, Source
 from cloudmap.errors import AccessError, AnalysisError
@@ -115,8 +116,26 @@ class FakeReader:
     def default_period(self) -> Period:
         return next(one for one in self.periods() if one.weeks_n == 4)
 
-    def period(self, period_id: str) -> Period:
-        return self._periods[period_id]
+    def period(self, period_id: str) -> AnyPeriod:
+        period = parse_period(period_id)
+        if period.first_on < self.days.first_on or period.last_on > self.days.last_on:
+            raise AnalysisError(f"period {period_id!r} must lie within the data", code="outside")
+        if period.id not in self._periods and not self.free_periods:
+            raise AccessError("free periods are not for outside")
+        return period
+
+    days = Days(FIRST_WEEK, date(2018, 8, 29))
+
+    @property
+    def free_periods(self) -> bool:
+        return self.audience.kind == "internal"
+
+    def by_day(self, days: Days, category: str = ALL, *, layer_id: str | None = None, place: str | None = None) -> pl.DataFrame:
+        if not self.free_periods:
+            raise AccessError("counts by day are not for outside")
+        every = [days.first_on + timedelta(days=k) for k in range(days.days_n)]
+        rows = [{"day_on": day, "n": 1 + hash_text(f"{place}{category}{day}") % 6, "masked": False} for day in every]
+        return pl.DataFrame(rows)
 
     @cached_property
     def _categories(self) -> dict[str, Category]:
@@ -170,7 +189,7 @@ class FakeReader:
         shapes = self.geometry(layer_id)
         seed = abs(hash_text(f"{layer_id}|{category}|{period_id}"))
         rng = np.random.default_rng(seed)
-        weeks = self.period(period_id).weeks_n
+        weeks = self.period(period_id).days_n / 7
         share = 1.0 if category == ALL else 0.2 if self._categories[category].parent is None else 0.04
         points = shapes.geometry.representative_point()
         near = np.exp(-((points.x - 121.34) ** 2 + (points.y - 28.6) ** 2) / 0.0012) + 0.5 * np.exp(
@@ -184,6 +203,7 @@ class FakeReader:
 
     def values(self, layer_id: str, category: str, period_id: str, measure: str) -> Result:
         self.asked.append((layer_id, category, period_id, measure))
+        self._refuse_free(measure, period_id)
         chosen = self._categories[category]
         if measure not in ("count", "ratio") and chosen.restricted:
             raise AccessError(f"category {category} is restricted")
@@ -309,8 +329,14 @@ class FakeReader:
             }
         )
 
+    def _refuse_free(self, name: str, period_id: str | None) -> None:
+        period = self.period(period_id or self.default_period.id)
+        if name in STATISTICS and not STATISTICS[name].free and not isinstance(period, Period):
+            raise WholeWeeksOnly(f"{name} stands on whole weeks", nearest_weeks(period).id)
+
     def statistic(self, name: str, *, layer: str | None = None, category: str = ALL, period: str | None = None) -> Result:
         self.asked.append(("statistic", name, category))
+        self._refuse_free(name, period)
         chosen = self._categories[category]
         if name in FAKE_WHOLE:
             return FAKE_WHOLE[name](self)

@@ -215,7 +215,7 @@ def test_a_place_that_looks_like_a_formula_is_text() -> None:
 
 def test_the_time_bar_and_single_reports_follow_the_audience(client: FlaskClient, fake: FakeReader) -> None:
     weeks = client.get("/map/weeks", query_string={"category": "ALL", "within": ""}).get_json()
-    assert len(weeks["weeks"]) == len(weeks["n"]) == 64
+    assert len(weeks["starts"]) == len(weeks["n"]) == 64
     shown = get(client, "/map/points", within="unit_street~st000")
     assert len(shown["xy"]) == 2 * len(shown["names"]) == 80
     outside = make_app(FakeReader(kind="outside")).server.test_client()

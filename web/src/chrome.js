@@ -35,7 +35,8 @@ export class Chrome {
     if (on) this.slow = setTimeout(() => this.say(this.words["map.slow"]), 2500);
   }
 
-  say(text, retry) {
+  /** Say something over the map, with a button that tries again or one that leads on ({label, ask}). */
+  say(text, retry, way) {
     clearTimeout(this.slow);
     this.message.replaceChildren();
     this.message.hidden = !text;
@@ -44,6 +45,11 @@ export class Chrome {
     if (retry) {
       const button = element("button", "", this.words["map.retry"]);
       button.addEventListener("click", retry);
+      this.message.append(button);
+    }
+    if (way) {
+      const button = element("button", "", way.label);
+      button.dataset.ask = JSON.stringify(way.ask);
       this.message.append(button);
     }
   }
