@@ -1,19 +1,21 @@
 """The base map beneath the data: a file of this server in ranges, or, where the city asks for it, the tiles of 天地图 from the Internet.
 
 There is no setting for the address of any other tiles. Amap (GCJ-02) and Baidu (BD-09) draw everything some hundred metres beside where it
-is, their maps may not be drawn over by others, and each look at a place would be told to them.
+is, their terms give their tiles to their own tools only, and each look at a place would be told to them.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask, Response, abort, send_file
 
 from cloudmap.errors import SourceError
-from cloudmap.geo.basemap import Basemap, read_basemap
+from cloudmap.geo.basemap import Basemap, look
 
 if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
@@ -32,8 +34,21 @@ _WMTS: Final = "SERVICE=WMTS&REQUEST=GetTile&VERSION=1.0.0&STYLE=default&TILEMAT
 
 def base_file(city: City) -> Basemap | None:
     """Return the city's base map file; None where it names none, or one that cannot be drawn (the log tells why)."""
+    if city.basemap.file is None:
+        return None
+    path = city.path(city.basemap.file)
     try:
-        return read_basemap(city)
+        state = path.stat()
+    except OSError:
+        return _looked_at(path, None)
+    return _looked_at(path, (state.st_size, state.st_mtime_ns))
+
+
+@lru_cache(maxsize=16)
+def _looked_at(path: Path, _state: tuple[int, int] | None) -> Basemap | None:
+    """Look at a file once for each of its states, and tell once what is wrong with it."""
+    try:
+        return look(path)
     except SourceError as error:
         _LOG.warning("no base map: %s", error)
         return None

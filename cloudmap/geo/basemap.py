@@ -78,9 +78,23 @@ def read_basemap(city: City) -> Basemap | None:
     """
     if city.basemap.file is None:
         return None
-    path = city.path(city.basemap.file)
+    return look(city.path(city.basemap.file))
+
+
+def look(path: Path) -> Basemap:
+    """Look at a PMTiles file.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    SourceError
+        As `read_basemap`.
+    """
     if not path.is_file():
-        raise SourceError(f"basemap.file = {str(city.basemap.file)!r}: no file at {path}. {_MAKE}, or take the line out")
+        raise SourceError(f"basemap.file: no file at {path}. {_MAKE}, or take the line out")
     try:
         with path.open("rb") as file:
             state = os.fstat(file.fileno())
