@@ -81,8 +81,9 @@ def test_the_wall_has_no_controls_tells_the_age_of_the_data_and_is_left_by_a_key
     page.wait_for_selector("#page", state="visible")
 
 
-def test_the_map_can_be_taken_along_as_a_picture(fake_visitor: Visitor) -> None:
-    fake_visitor.open("?layer=unit_street")
+@pytest.mark.parametrize("asked", ["?layer=unit_street", "?page=hotspots&measure=silent&layer=unit_grid"])
+def test_the_map_can_be_taken_along_as_a_picture_with_its_patterns(fake_visitor: Visitor, asked: str) -> None:
+    fake_visitor.open(asked)
     with fake_visitor.page.expect_download() as taken:
         fake_visitor.page.locator(".cm-map-save").click()
     saved = Path(taken.value.path()).read_bytes()

@@ -5,6 +5,7 @@ import { CloudMap } from "./map.js";
 import { addDays, Periods } from "./periods.js";
 import { decorate, mirrorRows } from "./rows.js";
 import { watchLight } from "./light.js";
+import "./print.js";
 import { Wall } from "./wall.js";
 
 const FIELDS = ["page", "tab", "layer", "measure", "category", "period", "place", "within", "shown", "opacity", "breaks", "against", "auto", "wall", "rotate", "lang", "scheme"];

@@ -111,10 +111,12 @@ export function patternImage(name, mode = scheme()) {
 }
 
 /** The same pattern as a picture for the legend. */
-export function patternUrl(name, mode = scheme()) {
+export function patternImageUrl(name, mode = scheme()) {
   const canvas = document.createElement("canvas");
   const { width, height, data } = patternImage(name, mode);
   Object.assign(canvas, { width, height });
   canvas.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(data), width, height), 0, 0);
-  return `url(${canvas.toDataURL()})`;
+  return canvas.toDataURL();
 }
+
+export const patternUrl = (name) => `url(${patternImageUrl(name)})`;

@@ -1,5 +1,5 @@
 // The map as a picture to take along: title, period, legend, scale, north, source and date stand in it.
-import { paints, patternUrl, scheme } from "./palette.js";
+import { paints, patternImageUrl, scheme } from "./palette.js";
 
 const INK = { light: ["#1d2430", "#5c6675", "#ffffff"], dark: ["#e8eefb", "#9aa8c2", "#111a2e"] };
 
@@ -9,9 +9,10 @@ const picture = (map) => new Promise((resolve) => {
   map.triggerRepaint();
 });
 
-const loaded = (url) => new Promise((resolve) => {
+const loaded = (url) => new Promise((resolve, reject) => {
   const image = new Image();
   image.onload = () => resolve(image);
+  image.onerror = reject;
   image.src = url;
 });
 
@@ -65,7 +66,7 @@ export async function compose(maps, values, about) {
     pen.fillStyle = one.colour;
     pen.fillRect(width + 20, y, 26, 15);
     if (one.pattern) {
-      pen.fillStyle = pen.createPattern(await loaded(patternUrl(one.pattern).slice(5, -2)), "repeat");
+      pen.fillStyle = pen.createPattern(await loaded(patternImageUrl(one.pattern)), "repeat");
       pen.fillRect(width + 20, y, 26, 15);
     }
     pen.strokeStyle = dim;
@@ -106,7 +107,8 @@ function drawScale(pen, map, at, write) {
   const step = [1, 2, 5].flatMap((one) => Array.from({ length: 6 }, (_, power) => one * 10 ** power)).sort((a, b) => a - b).filter((one) => one <= metres).at(-1) ?? 1;
   const length = (100 * step) / metres;
   pen.fillRect(at.x, at.y, length, 3);
-  write(step >= 1000 ? `${step / 1000} km` : `${step} m`, at.x, at.y - 5, 12);
+  const [far, near] = document.documentElement.lang.startsWith("zh") ? ["公里", "米"] : ["km", "m"];
+  write(step >= 1000 ? `${step / 1000} ${far}` : `${step} ${near}`, at.x, at.y - 5, 12);
 }
 
 export async function save(maps, values, about, name) {
