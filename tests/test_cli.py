@@ -48,6 +48,19 @@ def test_check_tells_evidence_and_writes_nothing(tmp_path):
     assert not (folder / "store").exists()
 
 
+def test_own_layers_become_the_base_map_that_check_tells_of(tmp_path):
+    folder = write_city(tmp_path / "three")
+    told = _ok("basemap", folder, f"water={folder / 'canal.geojson'}", folder / "streets.geojson")
+    assert "as water" in told
+    assert 'file = "base.pmtiles"' in told
+    with (folder / "city.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[basemap]\nfile = "base.pmtiles"\n')
+    checked = json.loads(_ok("check", folder, "--json"))
+    assert checked["beneath"].startswith("base.pmtiles: mvt, zoom 8 to 14, layers base")
+    assert "no_attribution" in {one["kind"] for one in checked["base_map"]}
+    assert "Drawn beneath the map" in _ok("check", folder)
+
+
 def test_analyse_says_when_nothing_changed(city):
     assert json.loads(_ok("analyse", city, "--json"))["redone"] == []
     assert "nothing had changed" in _ok("analyse", city)

@@ -11,7 +11,7 @@ const CLEAR = 0.72;
 
 const INK = {
   light: { water: "#bcd9ee", green: "#d3e6c8", land: "#efece4", building: "#ddd7cb", road: "#8f8a80", lane: "#bdb8ae", rail: "#a9a49b", name: "#4b505b", waterName: "#2f6a98" },
-  dark: { water: "#17395c", green: "#18332c", land: "#18223a", building: "#26334e", road: "#8797b5", lane: "#4f5d79", rail: "#55627d", name: "#b3c0d8", waterName: "#7db4e0" },
+  dark: { water: "#17395c", green: "#18332c", land: "#18223a", building: "#26334e", road: "#7f8fae", lane: "#46546f", rail: "#55627d", name: "#c9d4e8", waterName: "#7db4e0" },
 };
 
 /** What the layers of the usual schemas show (Protomaps, OpenMapTiles, Shortbread, and `cloudmap basemap`); null for what is left out. */
@@ -80,7 +80,7 @@ function text(language, size) {
 }
 
 function inked(colour) {
-  return { "text-color": colour, "text-halo-color": GROUND[scheme()].halo, "text-halo-width": 1.3, "text-halo-blur": 0.4, "text-opacity": 0.85 };
+  return { "text-color": colour, "text-halo-color": GROUND[scheme()].halo, "text-halo-width": 1.5, "text-halo-blur": 0.3, "text-opacity": 0.95 };
 }
 
 /** The layers that draw one layer of vector tiles. */
