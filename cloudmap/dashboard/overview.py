@@ -10,6 +10,7 @@ from dash import html
 from cloudmap.dashboard.drawing import DIGITS, Drawing, verdict_words
 from cloudmap.dashboard.grids import column, grid
 from cloudmap.dashboard.ground import ground, name_of, names_of
+from cloudmap.dashboard.tables import whole_table
 from cloudmap.dashboard.text import Words, number
 from cloudmap.dashboard.view import REACH, View
 
@@ -97,13 +98,13 @@ def _places(table: pl.DataFrame, layer: Any, view: View, reader: Reader, say: Wo
         if name == "verdict":
             columns.append(column("verdict", say("col.value.hotspot"), flex=1, minWidth=104, tooltipField="verdict"))
         else:
-            right = {"type": "rightAligned", "width": 92 if view.measure == "count" else 76}
+            right = {"type": "rightAligned", "width": 92 if view.measure == "count" else 64 if len(COLUMNS[view.measure]) > 3 else 76}
             label = f"col.value.{view.measure}" if name == "value" else NAMED.get((view.measure, name), f"col.{name}")
             columns.append(column(name, say(label), **right))
     selection = {"mode": "singleRow", "enableClickSelection": True, "checkboxes": False}
     cut = say("panel.top", n=len(rows), total=table.height)
     table_of_places = grid("places-grid", columns, rows, say, rowSelection=selection, height="100%")
-    places = [html.H3([say("panel.places"), html.Small(cut)]), html.Div(table_of_places, className="cm-places")]
+    places = [html.H3([say("panel.places"), html.Small([cut, *whole_table(view, say)])]), html.Div(table_of_places, className="cm-places")]
     return [*places, _first(rows, columns, say)]
 
 

@@ -6,19 +6,39 @@ import csv
 import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
+
+from dash import html
 
 from cloudmap.access.audit import record
 from cloudmap.dashboard.drawing import DIGITS, Drawing, period_words, verdict_words
 from cloudmap.dashboard.ground import ground, names_of
+from cloudmap.dashboard.guard import viewer
 from cloudmap.dashboard.text import Words
 from cloudmap.errors import AnalysisError
 
 if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
+    from cloudmap.dashboard.view import View
 
 FIELDS: Final = ("layer", "measure", "category", "period", "within", "lang")
 """Fields of a view that a table follows."""
 _RISKY: Final = tuple("=+-@\t\r\n＝＋－＠")
+
+
+def whole_table(view: View, say: Words) -> list[Any]:
+    """Build the way to all rows of a table that shows only its first ones, for who may take tables along.
+
+    Parameters
+    ----------
+    view : View
+    say : Words
+    """
+    who = viewer()
+    if who is None or not who.may("take"):
+        return []
+    query = urlencode({name: getattr(view, name) for name in FIELDS})
+    return [" ", html.A(say("panel.csv"), href=f"/map/table.csv?{query}", className="cm-link", download=f"{view.measure}.csv")]
 
 
 def table_file(reader: Reader, asked: Mapping[str, str], say: Words) -> str:

@@ -89,7 +89,9 @@ def _table(table: pl.DataFrame, view: View, reader: Reader, say: Words) -> list[
         column("change", say("compare.change"), **right),
     ]
     selection = {"mode": "singleRow", "enableClickSelection": True, "checkboxes": False}
-    return [html.Div(grid("places-grid", columns, rows, say, rowSelection=selection), className="cm-places")]
+    cut = say("compare.top", n=len(rows), total=table.height)
+    head = html.H3([say("panel.places"), html.Small(cut)])
+    return [head, html.Div(grid("places-grid", columns, rows, say, rowSelection=selection), className="cm-places")]
 
 
 def _shown(value: float | None) -> float | int | None:
