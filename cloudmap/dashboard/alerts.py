@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -30,7 +31,7 @@ def clusters(result: Result, drawing: Drawing) -> list[Any]:
                 "place": row["centre"],
                 "name": number(row["cluster_n"]),
                 "value": say(f"legend.{row['class']}") if row["class"] else "",
-                "weeks": f"{row['first_week_on']} – {row['last_week_on']}",
+                "weeks": _weeks(row["first_week_on"], row["last_week_on"]),
                 "n": say("legend.masked") if hidden else row["n"],
                 "expected": None if hidden or row["expected"] is None else round(row["expected"], 1),
                 "ratio": None if hidden or row["ratio"] is None else round(row["ratio"], 2),
@@ -46,12 +47,17 @@ def clusters(result: Result, drawing: Drawing) -> list[Any]:
         column("expected", say("col.expected"), width=80, **_RIGHT),
         column("ratio", say("col.ratio"), width=64, **_RIGHT),
         column("p", say("col.p"), width=66, **_RIGHT),
-        column("weeks", say("col.weeks"), width=186),
+        column("weeks", say("col.weeks"), width=146),
         column("places_n", say("col.places"), width=76, **_RIGHT),
         column("radius", say("col.radius"), width=92, **_RIGHT),
     ]
     selection = {"mode": "singleRow", "enableClickSelection": True, "checkboxes": False}
     return [html.Div(grid("places-grid", columns, rows, say, rowSelection=selection), className="cm-places")]
+
+
+def _weeks(first: date, last: date) -> str:
+    """Write a span of weeks; the year of its end only where it is another one."""
+    return f"{first} – {last:%m-%d}" if first.year == last.year else f"{first} – {last}"
 
 
 def alarms(result: Result, drawing: Drawing) -> list[Any]:

@@ -62,7 +62,8 @@ class PageSpec:
 PAGES: Final[dict[str, PageSpec]] = {
     "cloud": PageSpec(("count", "ratio", "hotspot")),
     "hotspots": PageSpec(
-        ("hotspot", "emerging", "scan", "risk", "silent"), tabs=("places", "method", "clusters", "alarms", "near_repeat", "risk_card")
+        ("hotspot", "emerging", "scan", "risk", "silent"),
+        tabs=("places", "method", "clusters", "smoothed", "alarms", "near_repeat", "risk_card"),
     ),
     "water": PageSpec((REACH,), kinds=("water",), tabs=("places", "bands", "method")),
     "handling": PageSpec(

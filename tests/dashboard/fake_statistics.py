@@ -368,7 +368,31 @@ FAKE_WHOLE: dict[str, Make] = {
     "burn_down": burn_down,
     "situation": situation,
 }
+
+
+def rates(reader: Any, layer: str | None, category: str) -> Result:
+    counts = reader.counts(layer or "cell_9", category, reader.default_period.id)
+    value = 0.5 + pl.col("n") / pl.col("n").max()
+    table = counts.with_columns(exposure=pl.lit(900.0), ratio=value, value=value, lower=value - 0.2, upper=value + 0.3)
+    return _result("rates", table.with_columns(**{"class": pl.lit("ordinary")}))
+
+
+def moran(reader: Any, layer: str | None, category: str) -> Result:
+    counts = reader.counts(layer or "cell_9", category, reader.default_period.id)
+    table = counts.with_columns(value=pl.lit(0.2), **{"class": pl.lit("not_significant")})
+    return _result("local Moran", table, "moran_describes", moran_value=0.31, moran_p=0.001, threshold=0.05)
+
+
+def report_clusters(reader: Any, layer: str | None, category: str) -> Result:
+    days = {"first_on": date(2018, 8, 1), "last_on": date(2018, 8, 5)}
+    rows = [{"cluster_n": at + 1, "n": 20 - at, "x_m": 0.0, "y_m": 0.0, "radius_m": 120.0, **days} for at in range(3)]
+    return _result("ST-DBSCAN", pl.DataFrame(rows), "clusters_are_no_test", eps_m=150, eps_days=3, min_n=5)
+
+
 FAKE_STATISTICS: dict[str, Make] = {
+    "rates": rates,
+    "moran": moran,
+    "report_clusters": report_clusters,
     "scan": scan,
     "power": power,
     "near_repeat": near_repeat,

@@ -118,6 +118,19 @@ def test_an_unusable_input_shows_its_own_words_in_english(fake: FakeReader, monk
     assert "only 2 weeks" in page(fake, page="quality", lang="en")
 
 
+def test_smoothed_ratios_stand_by_rank_under_how_far_likes_lie_together(fake: FakeReader) -> None:
+    built = page(fake, page="hotspots", tab="smoothed", layer="unit_street", lang="en")
+    assert EN("moran.together", value="0.310", p="0.001") in built
+    counts = fake.counts("unit_street", "ALL", fake.default_period.id).sort("n", descending=True)["place"].to_list()
+    assert built.index(f'"place": "{counts[0]}"') < built.index(f'"place": "{counts[-1]}"')
+
+
+def test_crowds_are_no_test_and_say_what_makes_one(fake: FakeReader) -> None:
+    built = page(fake, page="hotspots", tab="clusters", layer="unit_grid", lang="en")
+    assert EN("crowds.given", eps_m=150, eps_days=3, min_n=5) in built
+    assert EN("caveat.clusters_are_no_test") in built
+
+
 def test_a_change_of_page_is_kept_within_what_it_offers(fake: FakeReader) -> None:
     asked = {"page": "water", "layer": "unit_street", "measure": "count", "tab": "alarms"}
     view = checked(asked, fake)

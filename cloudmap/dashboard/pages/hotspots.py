@@ -11,6 +11,7 @@ from cloudmap.dashboard.ground import ground
 from cloudmap.dashboard.overview import overview
 from cloudmap.dashboard.place import place
 from cloudmap.dashboard.risk_card import risk_card
+from cloudmap.dashboard.smoothed import crowds, smoothed
 
 if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
@@ -22,6 +23,7 @@ _SHOWN = {
     "alarms": ("alarms", alarms),
     "near_repeat": ("near_repeat", near_repeat),
     "risk_card": ("risk_card", risk_card),
+    "smoothed": ("rates", smoothed),
 }
 
 
@@ -33,7 +35,8 @@ def content(view: View, reader: Reader, say: Words) -> Any:
     if view.tab == "places":
         return place(view, reader, say) if view.place else overview(view, reader, say)
     name, show = _SHOWN[view.tab]
-    return tab(name, _layer(name, view, reader), view, drawing, show)
+    below = crowds(drawing) if view.tab == "clusters" else []
+    return [*tab(name, _layer(name, view, reader), view, drawing, show), *below]
 
 
 def _layer(name: str, view: View, reader: Reader) -> str | None:
