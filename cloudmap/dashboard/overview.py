@@ -79,7 +79,11 @@ def _headline(table: pl.DataFrame, view: View, say: Words) -> Any:
 def _closing(view: View, reader: Reader, say: Words) -> Any:
     counts = reader.unplaced(view.category, view.period)
     rows = [html.Div([html.Dt(say(f"panel.{name}")), html.Dd(number(n), id=f"closing-{name}")]) for name, n in counts.items()]
-    return html.Div([html.P(say("panel.closing"), className="cm-dim"), html.Dl(rows, className="cm-closing")])
+    told = [f"panel.closing.{ground(reader, view.layer).kind}", *(["panel.closing.standing"] if view.page == "cloud" else [])]
+    why = " ".join(say(one) for one in told if say.has(one))
+    return html.Div(
+        [html.P(say("panel.closing"), className="cm-dim"), html.Dl(rows, className="cm-closing"), html.P(why, className="cm-dim cm-why")]
+    )
 
 
 def _places(table: pl.DataFrame, layer: Any, view: View, reader: Reader, say: Words) -> list[Any]:
@@ -100,7 +104,8 @@ def _places(table: pl.DataFrame, layer: Any, view: View, reader: Reader, say: Wo
         else:
             right = {"type": "rightAligned", "width": 92 if view.measure == "count" else 64 if len(COLUMNS[view.measure]) > 3 else 76}
             label = f"col.value.{view.measure}" if name == "value" else NAMED.get((view.measure, name), f"col.{name}")
-            columns.append(column(name, say(label), **right))
+            tip = {"headerTooltip": say("tip.q")} if name == "q" else {}
+            columns.append(column(name, say(label), **right, **tip))
     selection = {"mode": "singleRow", "enableClickSelection": True, "checkboxes": False}
     cut = say("panel.top", n=len(rows), total=table.height)
     table_of_places = grid("places-grid", columns, rows, say, rowSelection=selection, height="100%")
