@@ -15,6 +15,7 @@ from cloudmap.publish.legend import bands
 from cloudmap.publish.quarantine import quarantine_table
 from cloudmap.publish.shapefile import SUFFIX as SHAPEFILE
 from cloudmap.publish.shapefile import write_shapefile
+from cloudmap.publish.sheets import write_sheets
 from cloudmap.publish.tables import PLACES
 from cloudmap.schema import located_table
 from cloudmap.version import VERSION
@@ -165,7 +166,7 @@ def _write_reports(reader: Reader, rows: pl.DataFrame, draft: Path, suffix: str,
     elif suffix == ".csv":
         writing.write_csv(rows, draft)
     elif suffix == ".xlsx":
-        writing.write_sheets(draft, {"reports": _spreadsheet(rows)}, created=reader.now)
+        write_sheets(draft, {"reports": _spreadsheet(rows)}, created=reader.now)
     else:
         frame = _points(rows)
         label = _label(reader, "reports", "reports", "ALL", "count", None)
@@ -199,7 +200,7 @@ def _write_places(frame: gpd.GeoDataFrame, draft: Path, suffix: str, label: Laye
             "fields": pl.DataFrame([(name, *told) for name, told in label.fields.items() if name in frame.columns],
                                    schema=["field", "name_zh", "meaning"], orient="row"),
         }  # fmt: skip
-        writing.write_sheets(draft, sheets, created=label.made_at)
+        write_sheets(draft, sheets, created=label.made_at)
     else:
         aliases = {name: label.fields[name][0] for name in frame.columns if name in label.fields}
         shape: Shape = "line" if styled == "reach" and not frame.geom_type.str.contains("Polygon").all() else "polygon"

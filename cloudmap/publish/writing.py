@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _FORMULA: Final = (
     r"^(?:[\s\x00-\x1f\u{200b}-\u{200f}\u{202a}-\u{202e}\u{2060}-\u{2069}\u{feff}]*[=+\-@＝＋－＠]|[ \u{00a0}\u{3000}]*[\t\r\n])"
 )
-_SHEET_ROWS: Final = 1_048_576
 
 
 @contextmanager
@@ -82,40 +81,6 @@ def guarded(frame: pl.DataFrame) -> pl.DataFrame:
 def write_csv(frame: pl.DataFrame, path: Path) -> None:
     """Write UTF-8 with a byte order mark, so that Excel reads Chinese; times in ISO 8601 with Z, whole numbers whole."""
     guarded(frame).write_csv(path, include_bom=True, datetime_format="%Y-%m-%dT%H:%M:%SZ")
-
-
-def write_sheets(path: Path, sheets: dict[str, pl.DataFrame], *, created: datetime) -> None:
-    """Write tables as sheets of a workbook; text is stored as text, whatever it begins with.
-
-    Parameters
-    ----------
-    path : Path
-        Workbook to make.
-    sheets : dict of str to polars.DataFrame
-        Sheet name to rows.
-    created : datetime
-        Written as the time of making, so that a rerun gives the same bytes.
-
-    Raises
-    ------
-    SourceError
-        More rows than a sheet holds.
-    """
-    import xlsxwriter
-
-    with xlsxwriter.Workbook(str(path), {"strings_to_formulas": False, "strings_to_urls": False}) as book:
-        book.set_properties({"created": created.replace(tzinfo=None)})
-        head = book.add_format({"bold": True, "bottom": 1, "bg_color": "#eef2f6", "text_wrap": True, "valign": "top"})
-        for name, frame in sheets.items():
-            if frame.height >= _SHEET_ROWS:
-                raise SourceError(f"{path}: {frame.height:,} rows do not fit a sheet of {_SHEET_ROWS:,}; export CSV or Parquet")
-            sheet = book.add_worksheet(name)
-            sheet.freeze_panes(1, 0)
-            fill_rows(sheet, 0, [frame.columns], head)
-            fill_rows(sheet, 1, frame.rows())
-            for column, title in enumerate(frame.columns):
-                longest = max([len(title), *(len(str(one)) for one in frame.get_column(title).head(50).drop_nulls())])
-                sheet.set_column(column, column, min(max(longest + 2, 9), 44))
 
 
 def fill_rows(sheet: Any, first_row: int, rows: list[Any], style: Any = None) -> None:

@@ -16,6 +16,7 @@ from cloudmap.errors import AccessError, AnalysisError, SourceError
 from cloudmap.publish import tables, writing
 from cloudmap.publish.layers import FORMATS, export
 from cloudmap.publish.legend import bands
+from cloudmap.publish.sheets import write_sheets
 from tests.publish.fake_reader import FakeReader
 
 EVERY_FORMAT = [(what, suffix) for what, suffixes in FORMATS.items() for suffix in suffixes if what not in ("clusters", "reaches")]
@@ -325,7 +326,7 @@ def test_no_text_cell_begins_like_a_formula(texts):
 
 def test_formulas_are_text_in_a_workbook(tmp_path):
     risky = ["=1+1", " =1+1", "@SUM(A1)", "+1", "-1", "\t=1", "http://example.org", "12"]
-    writing.write_sheets(tmp_path / "f.xlsx", {"s": pl.DataFrame({"text": risky})}, created=FakeReader.now)
+    write_sheets(tmp_path / "f.xlsx", {"s": pl.DataFrame({"text": risky})}, created=FakeReader.now)
     cells = [row[0] for row in openpyxl.load_workbook(tmp_path / "f.xlsx")["s"].iter_rows(min_row=2)]
     assert [cell.value for cell in cells] == risky
     assert {cell.data_type for cell in cells} == {"s"}
