@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dash import Dash, Input, Output, State, html
 
 from cloudmap.dashboard.browser import in_browser
+from cloudmap.dashboard.light import lighten
 from cloudmap.dashboard.pages import PAGES
 from cloudmap.dashboard.standing import standing
 from cloudmap.dashboard.text import DEFAULT, words
@@ -37,12 +38,12 @@ def register_content(app: Dash, current: Callable[[], Reader]) -> None:
     def content(asked: Any) -> Any:
         reader = current()
         view = checked(asked if isinstance(asked, dict) else {}, reader)
-        return PAGES[view.page].content(view, reader, words(view.lang))
+        return lighten(PAGES[view.page].content(view, reader, words(view.lang)))
 
     def stands(asked: Any) -> Any:
         reader = current()
         view = checked(asked if isinstance(asked, dict) else {}, reader)
-        return standing(view, reader, words(view.lang))
+        return lighten(standing(view, reader, words(view.lang)))
 
     def sheet(asked: Any) -> tuple[Any, Any]:
         return content(asked), asked
