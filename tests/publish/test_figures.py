@@ -118,8 +118,10 @@ def test_every_part_of_a_multipolygon_is_drawn_and_holes_stay_holes():
 
 
 def test_columns_of_numbers_are_never_broken():
-    from cloudmap.publish.office import _TEXT_WIDTH, _widths
+    from cloudmap.publish.columns import TEXT_WIDTH, column_widths
 
-    widths = _widths([[4, 9], [8, 8], [60, 12], [5, 6]])
-    assert abs(sum(widths) - _TEXT_WIDTH) <= 4
-    assert all(width >= 95 * wide for width, wide in zip(widths, (9, 8, 12, 6), strict=True))
+    rows = [["Unit", "n", "95% interval"], ["Long Meadow and Mill Quarter by the River", "1,204,000", "[0.96, 1.12]"]]
+    size, widths = column_widths(rows)
+    assert abs(sum(widths) - TEXT_WIDTH) <= 4
+    # Twentieths of a point: a figure is about half as wide as its letter is high, which is `size` half points.
+    assert all(width >= 5 * size * len(text) for width, text in zip(widths[1:], rows[1][1:], strict=True))
