@@ -2,7 +2,7 @@
 import { paints, patternUrl } from "./palette.js";
 
 /** Width of the map, in pixels, from which the legend stands open beside the city. */
-export const ROOM_FOR_LEGEND = 660;
+export const ROOM_FOR_LEGEND = 640;
 
 export function element(tag, className, text) {
   const node = document.createElement(tag);
