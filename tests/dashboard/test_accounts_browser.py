@@ -39,7 +39,7 @@ class EvilReader(FakeReader):
         source = Source(id="app", name_zh=PAYLOAD, name_en=PAYLOAD, path="app.csv", fields={"occurred_at": "t"})
         section = self.city.city.model_copy(update={"name_en": PAYLOAD})
         self.city = self.city.model_copy(update={"sources": (source,), "city": section})
-        self.audience = SimpleNamespace(kind="internal", restricted=False, units=None, records=True)
+        self.audience = SimpleNamespace(kind="internal", restricted=False, units=None, records=True, sees_rows=True)
 
     def geometry(self, layer_id: str, **more: Any) -> Any:
         return super().geometry(layer_id, **more).assign(name=PAYLOAD)
@@ -186,7 +186,7 @@ def test_a_session_that_ends_leads_to_the_sign_in_page_and_back_to_the_view(usua
 def test_the_sign_in_page_in_both_languages_with_the_keyboard(usual_guest: Visitor) -> None:
     page = usual_guest.page
     page.goto(f"http://127.0.0.1:{usual_guest.port}/")
-    assert page.evaluate("() => document.activeElement.id") == "name"
+    page.wait_for_function("() => document.activeElement.id === 'name'")
     assert page.evaluate("() => document.documentElement.lang") == "zh-Hans"
     page.get_by_role("link", name="English").click()
     assert page.get_by_role("heading", level=1).inner_text() == EN("signin.title")
