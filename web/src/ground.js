@@ -96,6 +96,40 @@ export async function groundOf(layer, spelling) {
   return layer.tiles ? new TiledGround(layer, spelling) : new WholeGround(layer, decode(await getJson(layer.url), spelling));
 }
 
+/**
+ * Give the codes of a tiled layer to the cells in sight, now and as tiles arrive. A map goes through all states that it was told for every new
+ * tile: hundreds of thousands would hold it for half a minute at each move.
+ */
+export function inSight(map, source, sourceLayer, codes) {
+  map.cmSight ??= new Map();
+  const known = map.cmSight.get(source);
+  const sight = known ?? { told: new Map() };
+  Object.assign(sight, { codes });
+  if (!known) {
+    map.cmSight.set(source, sight);
+    const tell = () => {
+      sight.waiting = false;
+      for (const { id } of map.querySourceFeatures(source, { sourceLayer })) {
+        if (sight.told.get(id) === sight.codes[id]) continue;
+        sight.told.set(id, sight.codes[id]);
+        map.setFeatureState({ source, sourceLayer, id }, { c: sight.codes[id] });
+      }
+    };
+    sight.tell = tell;
+    map.on("sourcedata", ({ sourceId, tile }) => {
+      if (sourceId !== source || !tile || sight.waiting) return;
+      sight.waiting = true;
+      setTimeout(tell);
+    });
+  } else {
+    // What is out of sight is told again when it comes back.
+    map.removeFeatureState({ source, sourceLayer });
+    sight.told.clear();
+  }
+  sight.tell();
+  return codes;
+}
+
 /** The finest layer of cells that can be told apart at a zoom, the coarsest where none can. */
 export function cellsFor(layers, zoom) {
   const cells = layers.filter((one) => one.kind === "cell").sort((a, b) => a.from - b.from);

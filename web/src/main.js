@@ -261,7 +261,7 @@ window.cloudmap = {
     return view ? { layer: view.layer, place: view.place, codes: painted ? Array.from(painted.codes) : [] } : null;
   },
   /** Ends when all that moves and loads on the map has come to rest. */
-  settled: () => current.settled(),
+  settled: () => current.settled().then(() => true),
   base: () => current?.basemap.state(current.map),
   /** How the page reckons with periods. */
   periods: () => periodsOf(current.config),

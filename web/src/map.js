@@ -2,7 +2,7 @@
 import * as maplibregl from "maplibre-gl";
 import { Basemap } from "./basemap.js";
 import { Chrome, ROOM_FOR_LEGEND } from "./chrome.js";
-import { cellsFor, elsewhere, getJson, groundOf } from "./ground.js";
+import { cellsFor, elsewhere, getJson, groundOf, inSight } from "./ground.js";
 import { bytes, none } from "./shapes.js";
 import { drawHeat, drawPoints, pointAt } from "./extras.js";
 import { PATTERNS } from "./palette.js";
@@ -335,7 +335,9 @@ export class CloudMap {
   }
 
   /** Give each place of a map its code; only what changed is told. */
-  state(map, id, { part }, codes, before) {
+  state(map, id, ground, codes, before) {
+    if (ground.tiled) return inSight(map, `src-${id}`, ground.part["source-layer"], codes);
+    const { part } = ground;
     const target = { source: `src-${id}`, sourceLayer: part["source-layer"] };
     for (let i = 0; i < codes.length; i += 1) {
       if (codes[i] !== (before?.[i] ?? 0)) map.setFeatureState({ ...target, id: i }, { c: codes[i] });
