@@ -71,10 +71,13 @@ class Visitor:
         self.troubles: list[str] = []
         page.set_default_timeout(60_000)
         page.on("request", lambda request: self.requests.append(request.url))
-        page.on("console", lambda message: self.troubles.append(f"{message.type}: {message.text}"))
+        page.on("console", self._told)
         page.on("pageerror", lambda error: self.troubles.append(f"error: {error} {error.stack}"))
         page.on("requestfailed", self._failed)
         page.on("dialog", lambda dialog: (self.troubles.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+
+    def _told(self, message: Any) -> None:
+        self.troubles.append(f"{message.type}: {message.text} ({message.location['url']}:{message.location['columnNumber']})")
 
     def _failed(self, request: Any) -> None:
         # What a page had asked for when it was left is aborted by the browser, not by the server.
@@ -87,7 +90,7 @@ class Visitor:
 
     def ready(self, before: str | None = None) -> str:
         """Wait until the map has drawn a view other than the one before, and return its key."""
-        drawn = "before => { const key = document.documentElement.dataset.ready; return key && key !== before && key; }"
+        drawn = "before => { const key = document.documentElement?.dataset.ready; return key && key !== before && key; }"
         return str(self.page.wait_for_function(drawn, arg=before).json_value())
 
     def key(self) -> str:

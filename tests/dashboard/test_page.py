@@ -179,7 +179,7 @@ def test_back_leads_back(fake_visitor: Visitor) -> None:
     first = fake_visitor.key()
     fake_visitor.press("#measure label:has-text('热点')")
     page.go_back()
-    page.wait_for_function("key => document.documentElement.dataset.ready === key", arg=first)
+    page.wait_for_function("key => document.documentElement?.dataset.ready === key", arg=first)
     assert page.locator("#measure input:checked").get_attribute("value") == "count"
 
 

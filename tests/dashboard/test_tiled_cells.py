@@ -84,7 +84,7 @@ def seen(browser: Any, many_port: int) -> Iterator[Visitor]:
 
 def wait_for_layer(visitor: Visitor, *layers: str) -> str:
     """Wait until one of some layers is drawn, and return it."""
-    visitor.page.wait_for_function("layers => layers.includes(document.documentElement.dataset.ready?.split('|')[0])", arg=list(layers))
+    visitor.page.wait_for_function("layers => layers.includes(document.documentElement?.dataset.ready?.split('|')[0])", arg=list(layers))
     return visitor.state()["layer"]
 
 

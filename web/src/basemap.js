@@ -172,6 +172,10 @@ export class Basemap {
     map.setPaintProperty(layer.id, faded, times(layer.paint[faded] ?? 1, share));
   }
 
+  owns(source) {
+    return source === SOURCE || source === "base-names";
+  }
+
   has(map) {
     return Boolean(map.getSource(SOURCE));
   }
@@ -191,9 +195,8 @@ export class Basemap {
       map.addSource("base-names", { type: "raster", tiles: tiles[1], tileSize: 256, minzoom: 1, maxzoom: 18 });
     }
     for (const [slot, layer] of this.layers()) map.addLayer(layer, slot);
-    map.on("error", ({ sourceId, error }) => {
-      if (sourceId !== SOURCE) console.error(error);
-      else this.say(this.spec.failed);
+    map.on("error", ({ sourceId }) => {
+      if (this.owns(sourceId)) this.say(this.spec.failed);
     });
   }
 

@@ -43,6 +43,9 @@ export class CloudMap {
       attributionControl: false, trackResize: false, dragRotate: false, pitchWithRotate: false, touchPitch: false, maxPitch: 0, renderWorldCopies: false,
       fadeDuration: 0, locale: config.locale, maxZoom: 18, refreshExpiredTiles: false, localIdeographFontFamily: "'Noto Sans CJK SC','PingFang SC','Microsoft YaHei',sans-serif",
     });
+    this.map.on("error", ({ sourceId, error }) => {
+      if (!this.basemap.owns(sourceId)) console.error(`${sourceId ?? "map"}: ${error?.message}`);
+    });
     this.map.touchZoomRotate.disableRotation();
     this.map.keyboard.disableRotation();
     this.map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
