@@ -40,6 +40,8 @@ class Standing:
         self._reader = reader
         self._unit_of = lru_cache(maxsize=8)(self._units_of)
         self._length = lru_cache(maxsize=8)(self._water_lengths)
+        self._beside_water = lru_cache(maxsize=8)(self._water_cube)
+        self._handled = lru_cache(maxsize=8)(self._handled_of)
 
     def changes(self, layer_id: str, _category: str, period_id: str) -> Result:
         """Tell for each unit and group of categories what changed beyond chance since the period before."""
@@ -94,7 +96,7 @@ class Standing:
         cube = reader.cube(layer_id, self._day(layer_id))
         return Burden(cube.filter(pl.col("place").is_in(list(panel.places))), weights, codes)
 
-    def _handled(self, layer_id: str) -> Handled | None:
+    def _handled_of(self, layer_id: str) -> Handled | None:
         reader = self._reader
         column = place_column(reader.layer(layer_id))
         cases = reader.cases.frame("ALL")
@@ -146,23 +148,27 @@ class Standing:
         return pl.DataFrame({"place": joined["place"].astype(str).to_list(), "unit": joined["unit"].astype(str).to_list()})
 
     def _water(self, layer_id: str, period: Period) -> Water | None:
+        cube, length = self._beside_water(layer_id), self._length(layer_id)
+        return Water(self._reader.panel_of(cube, layer_id, period.id, day=self._day(layer_id)), length) if cube is not None else None
+
+    def _water_cube(self, layer_id: str) -> pl.DataFrame | None:
+        """Count the matters beside water by unit and week; None where the city has no water."""
         reader = self._reader
-        parts = reader.provenance["parts"]
-        length = self._length(layer_id) if "near_water" in parts else {}
         column = place_column(reader.layer(layer_id))
-        if not length or column not in reader.part("cases").columns:
+        if not self._length(layer_id) or column not in reader.part("cases").columns:
             return None
         near = reader.part("near_water").filter(pl.col("distance_m") <= WATER_M).select("report_id")
         codes = reader.codes("ALL", "hotspot")
         rows = reader.part("cases").filter(pl.col("category_code").is_in(codes)).join(near, on="report_id", how="semi")
         facts = rows.select(column, "occurred_at", "category_code", first=pl.lit(value=True))
         weights = {code: reader.taxonomy.severity_weight(code) for code in codes}
-        cube = build_weekly(facts, column, zone=reader.city.zone, weights=weights)
-        return Water(reader.panel_of(cube, layer_id, period.id, day=self._day(layer_id)), length)
+        return build_weekly(facts, column, zone=reader.city.zone, weights=weights)
 
     def _water_lengths(self, layer_id: str) -> dict[str, float]:
         """Kilometres of water (of shore, for areas) in each unit that has any."""
         reader = self._reader
+        if "near_water" not in reader.provenance["parts"]:
+            return {}
         crs = reader.city.city.metric_crs
         water = from_frame(reader.part("water")).to_crs(crs).geometry
         lines = water.where(water.geom_type.str.contains("Line"), water.boundary).union_all()

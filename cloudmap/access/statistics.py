@@ -7,6 +7,8 @@ from datetime import date, timedelta
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from cloudmap.access.back_tests import back_tested
@@ -14,7 +16,7 @@ from cloudmap.access.cases import Cases
 from cloudmap.access.disclosure import disclose
 from cloudmap.access.standing import Standing
 from cloudmap.analytics.cube import mean_severity, total_by_place
-from cloudmap.analytics.panel import Ground, Panel, ReportingWeeks, build_panel, reporting_weeks
+from cloudmap.analytics.panel import Ground, Panel, ReportingWeeks, build_panel, dense_counts, reporting_weeks
 from cloudmap.analytics.periods import Days, Month, Period
 from cloudmap.analytics.result import Result
 from cloudmap.errors import AccessError, AnalysisError
@@ -49,6 +51,10 @@ HORIZON_WEEKS: Final = 4
 
 REPLICATES: Final = 199
 """Tables drawn for a scan that somebody waits for; the Gumbel tail beside tells smaller p."""
+
+LAID_KEPT: Final = 16
+LAID_MOST: Final = 2_500_000
+"""How many layers' counts are kept laid out by place and week, and of how many numbers each at the most: 20 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +129,7 @@ class Statistics:
         self.cases, self._standing = Cases(reader), Standing(reader)
         self._made = lru_cache(maxsize=128)(self._compute)
         self._grounds = lru_cache(maxsize=16)(self._make_ground)
+        self._laid = lru_cache(maxsize=LAID_KEPT)(self._lay)
 
     def result(self, name: str, layer_id: str | None, category: str, period_id: str | None) -> Result:
         """Return a statistic, disclosed for the audience.
@@ -204,8 +211,19 @@ class Statistics:
         day : date, optional
             Of units: those that stand on this day.
         """
-        codes = self._reader.codes(category, "count" if every else "hotspot")
-        return self.panel_of(self._reader.cube(layer_id, day), layer_id, period_id, category=category, codes=codes, day=day)
+        reader = self._reader
+        codes = reader.codes(category, "count" if every else "hotspot")
+        first, last = self._weeks(period_id)
+        counts: pl.DataFrame | npt.NDArray[np.int64] = reader.cube(layer_id, day)
+        weeks_n = ((reader.last_week_on - first).days // 7) + 1
+        if last <= reader.last_week_on and len(self._grounds(layer_id, day).places) * weeks_n <= LAID_MOST:
+            counts = self._laid(layer_id, day, tuple(codes), first)
+        return self.known.panel(counts, self._grounds(layer_id, day), category=category, codes=codes, weeks=(first, last))
+
+    def _lay(self, layer_id: str, day: date | None, codes: tuple[str, ...], first: date) -> npt.NDArray[np.int64]:
+        """Lay the counts of a layer out up to the last week there is: panels of all periods are its first columns."""
+        reader = self._reader
+        return dense_counts(reader.cube(layer_id, day), self._grounds(layer_id, day).places, first, reader.last_week_on, codes)
 
     def group_panels(self, layer_id: str, period_id: str, *, day: date | None = None) -> list[Panel]:
         """Lay every group of categories out that may be judged: not those of restricted ones, nor of such as are never scored."""
@@ -221,9 +239,11 @@ class Statistics:
         self, cube: pl.DataFrame, layer_id: str, period_id: str, *, category: str, codes: list[str], day: date | None = None
     ) -> Panel:
         """Lay the counts of a cube over a layer's places out as `panel` does."""
+        return self.known.panel(cube, self._grounds(layer_id, day), category=category, codes=codes, weeks=self._weeks(period_id))
+
+    def _weeks(self, period_id: str) -> tuple[date, date]:
         period = self._reader.whole_weeks(period_id, "a statistic of weeks")
-        weeks = min(self.known.first_week_on or period.first_on, period.first_on), period.last_week_on
-        return self.known.panel(cube, self._grounds(layer_id, day), category=category, codes=codes, weeks=weeks)
+        return min(self.known.first_week_on or period.first_on, period.first_on), period.last_week_on
 
     @cached_property
     def known(self) -> ReportingWeeks:

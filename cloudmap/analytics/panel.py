@@ -215,7 +215,7 @@ class Ground:
 
 
 def build_panel(
-    cube: pl.DataFrame,
+    cube: pl.DataFrame | npt.NDArray[np.int64],
     ground: Ground,
     *,
     category: str,
@@ -228,8 +228,9 @@ def build_panel(
 
     Parameters
     ----------
-    cube : polars.DataFrame
-        Columns of `schema.CUBE`.
+    cube : polars.DataFrame or int array
+        Columns of `schema.CUBE`; or its counts of `codes` from the first week on, as `dense_counts` lays them out over the places of
+        `ground`, also of weeks after the last.
     ground : Ground
     category : str
         What the choice of categories is called.
@@ -248,8 +249,8 @@ def build_panel(
         The last week is before the first.
     """
     first, last = weeks
-    counts = dense_counts(cube, ground.places, first, last, codes)
-    weeks_n = counts.shape[1]
+    weeks_n = (last - first).days // 7 + 1
+    laid = dense_counts(cube, ground.places, first, last, codes) if isinstance(cube, pl.DataFrame) else cube[:, :weeks_n].copy()
     exposure = None
     if ground.exposure is not None:
         known = pl.DataFrame({"place": ground.places}, schema={"place": pl.String}).join(
@@ -263,7 +264,7 @@ def build_panel(
         category=category,
         places=ground.places,
         first_week_on=first,
-        counts=counts,
+        counts=laid,
         xy_m=ground.xy_m,
         area_m2=ground.area_m2,
         weights=ground.weights,
@@ -318,7 +319,15 @@ class ReportingWeeks:
             caveats.append("crosses_regime")
         return tested, tuple(caveats)
 
-    def panel(self, cube: pl.DataFrame, ground: Ground, *, category: str, codes: Sequence[str], weeks: tuple[date, date]) -> Panel:
+    def panel(
+        self,
+        cube: pl.DataFrame | npt.NDArray[np.int64],
+        ground: Ground,
+        *,
+        category: str,
+        codes: Sequence[str],
+        weeks: tuple[date, date],
+    ) -> Panel:
         """Build a panel whose last week, regime and lag mask follow from what is known here."""
         complete_to = None if self.masked_from is None else self.masked_from - timedelta(weeks=1)
         begun = self.regime_from(weeks[1])

@@ -15,10 +15,9 @@ from cloudmap.analytics.inference import fdr_of_tested
 from cloudmap.analytics.panel import Panel
 from cloudmap.analytics.periods import Period, week_id
 from cloudmap.analytics.result import Result
-from cloudmap.analytics.situation_inputs import Burden, Handled, Water
+from cloudmap.analytics.situation_inputs import RECURRENCE_DAYS, Burden, Handled, Water
 from cloudmap.analytics.situation_parts import (
     EMERGING,
-    RECURRENCE_DAYS,
     SILENT,
     recurrence_part,
     severity_part,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, timedelta
 from typing import Final, Literal
 
 import numpy as np
@@ -11,23 +10,20 @@ import numpy.typing as npt
 import polars as pl
 from scipy import special
 
-from cloudmap.analytics.case_states import CASE_DOUBT_BIT
 from cloudmap.analytics.changes import CITY, what_changed
-from cloudmap.analytics.cube import week_of
 from cloudmap.analytics.funnel import funnel
 from cloudmap.analytics.noise import fit_noise
 from cloudmap.analytics.panel import Panel, dense_counts
 from cloudmap.analytics.periods import Period
 from cloudmap.analytics.situation_inputs import Burden, Handled, Water
 from cloudmap.analytics.situation_shift import SPANS_LEAST, Series, Shift, Verdicts, Weeks, shift, verdict_shift, weekly_series
-from cloudmap.analytics.staff import few_staff, staff_by
+from cloudmap.analytics.staff import few_staff
 from cloudmap.errors import AnalysisError
 
 Floats = npt.NDArray[np.float64]
 
 EMERGING: Final = ("new_hot", "intensifying_hot", "consecutive_hot")
 SILENT: Final = ("silent", "never_reported")
-RECURRENCE_DAYS: Final = 90
 LOOK_BACK_WEEKS: Final = 13
 """Whole weeks that 90 days reach into."""
 
@@ -80,16 +76,7 @@ def timeliness_part(panel: Panel, handled: Handled | None, weeks: Weeks) -> pl.D
         return _nothing(panel, "not_given", "share", "indicators:on_time")
     if not weeks.now.size:
         return _nothing(panel, "lag_masked", "share", "indicators:on_time")
-    _require(handled.cases, (handled.unit_column, "due_at", "closed_at", "state", "case_flags"))
-    doubt = (pl.col("case_flags") & CASE_DOUBT_BIT["clock_unknown"]) != 0
-    now = pl.lit(handled.now.astimezone(UTC), dtype=pl.Datetime("us", "UTC"))
-    due = (pl.col("state") != "void").fill_null(value=True) & (pl.col("due_at") <= now) & ~doubt
-    rows = handled.cases.filter(due).select(
-        pl.col(handled.unit_column).alias("place"),
-        week_of(pl.col("due_at"), handled.zone).alias("week_on"),
-        (pl.col("closed_at") <= pl.col("due_at")).fill_null(value=False).alias("value"),
-    )
-    part = _of_shift(_part(panel, "share", "indicators:on_time"), shift(weekly_series(rows, panel), weeks, share=True))
+    part = _of_shift(_part(panel, "share", "indicators:on_time"), shift(weekly_series(handled.due, panel), weeks, share=True))
     return _beside_others(_few_staff(part, handled))
 
 
@@ -106,32 +93,12 @@ def recurrence_part(panel: Panel, handled: Handled | None, weeks: Weeks) -> pl.D
         return _nothing(panel, why, "share", "cases")
     late = weeks.then.size > 0 and weeks.then[0] < known_from
     looked = weeks._replace(then=weeks.then[:0] if late else weeks.then, past=weeks.past[weeks.past >= known_from])
-    rows = _recurring(handled, handled.cases)
-    if handled.cases_before is not None and looked.then.size:
-        then = [panel.weeks[at] for at in looked.then]
-        earlier = _recurring(handled, handled.cases_before).filter(pl.col("week_on").is_in(then))
-        rows = pl.concat([rows.filter(~pl.col("week_on").is_in(then)), earlier])
-    part = _of_shift(_part(panel, "share", "cases"), shift(weekly_series(rows, panel), looked, share=True))
+    sums = handled.recurring
+    if handled.recurring_before is not None and looked.then.size:
+        then = pl.col("week_on").is_in([panel.weeks[at] for at in looked.then])
+        sums = pl.concat([sums.filter(~then), handled.recurring_before.filter(then)])
+    part = _of_shift(_part(panel, "share", "cases"), shift(weekly_series(sums, panel), looked, share=True))
     return part.with_columns(pl.lit(why).alias("reason")) if late else part
-
-
-def _recurring(handled: Handled, cases: pl.DataFrame) -> pl.DataFrame:
-    near = str(handled.near_column)
-    _require(cases, (handled.unit_column, near, "category_code", "occurred_at", "state", "returned_n"))
-    own = ["near", "category_code"]
-    gap = pl.col("occurred_at") - pl.col("occurred_at").shift(1).over(own)
-    back = pl.col("returned_n") > 0 if handled.cases_before is not None else pl.lit(value=False)
-    alive = (pl.col("state") != "void").fill_null(value=True) & pl.col(near).is_not_null() & pl.col("occurred_at").is_not_null()
-    return (
-        cases.filter(alive)
-        .select(pl.col(handled.unit_column).alias("place"), pl.col(near).alias("near"), "category_code", "occurred_at", "returned_n")
-        .sort(*own, "occurred_at")
-        .select(
-            "place",
-            week_of(pl.col("occurred_at"), handled.zone).alias("week_on"),
-            ((gap <= timedelta(days=RECURRENCE_DAYS)).fill_null(value=False) | back).alias("value"),
-        )
-    )
 
 
 def verdict_part(
@@ -212,8 +179,7 @@ def _few_staff(part: pl.DataFrame, handled: Handled) -> pl.DataFrame:
     by = (handled.unit_column,)
     blank = [name for name in part.columns if name not in ("place", "unit", "source_statistic", "denominator_n")]
     units = part.filter(pl.col("place") != _ALL).rename({"place": handled.unit_column})
-    staffed = staff_by(handled.cases.with_columns(pl.col(handled.unit_column).cast(pl.String)), by, handled.staff)
-    shown, _ = few_staff(units, by, staffed, handled.min_staff, blank)
+    shown, _ = few_staff(units, by, handled.staffed, handled.min_staff, blank)
     few = pl.col("class") == "too_few_staff"
     shown = shown.with_columns(pl.when(few).then(pl.lit("too_few_staff")).otherwise("reason").alias("reason"))
     return pl.concat([shown.rename({handled.unit_column: "place"}).select(part.columns), part.filter(pl.col("place") == _ALL)])
@@ -263,9 +229,3 @@ def _part(panel: Panel, unit: str, source: str) -> pl.DataFrame:
 
 def _nothing(panel: Panel, reason: str, unit: str, source: str) -> pl.DataFrame:
     return _part(panel, unit, source).with_columns(pl.lit(reason).alias("reason"))
-
-
-def _require(frame: pl.DataFrame, names: tuple[str, ...]) -> None:
-    missing = [name for name in names if name not in frame.columns]
-    if missing:
-        raise AnalysisError(f"cases have no column(s) {', '.join(missing)}; make them with handling.cases and read the units too")

@@ -64,36 +64,40 @@ class Shift(NamedTuple):
     p: Floats
 
 
-def weekly_series(rows: pl.DataFrame, panel: Panel, *, share: bool = True) -> Series:
-    """Sum rows by place and week.
+def weekly_sums(rows: pl.DataFrame) -> pl.DataFrame:
+    """Sum rows of place (null where unknown), week_on and value (0 or 1) to place, week_on, n and total."""
+    value = pl.col("value").cast(pl.Float64)
+    return rows.group_by(pl.col("place").cast(pl.String), "week_on").agg(pl.len().cast(pl.Float64).alias("n"), value.sum().alias("total"))
+
+
+def weekly_series(sums: pl.DataFrame, panel: Panel) -> Series:
+    """Lay shares out by place and week.
 
     Parameters
     ----------
-    rows : polars.DataFrame
-        place (null where unknown), week_on, value.
+    sums : polars.DataFrame
+        From `weekly_sums`.
     panel : Panel
-        Whose places and weeks are meant; rows of other weeks are left out, those of other places count for the city only.
-    share : bool, default True
-        Values are 0 or 1.
+        Whose places and weeks are meant; sums of other weeks are left out, those of other places count for the city only.
 
     Returns
     -------
     Series
     """
     at = {place: index for index, place in enumerate(panel.places)}
-    week = ((rows["week_on"] - panel.first_week_on).dt.total_days() // 7).to_numpy()
-    place = rows["place"].cast(pl.String).replace_strict(at, default=-1, return_dtype=pl.Int64).fill_null(-1).to_numpy()
-    value = rows["value"].cast(pl.Float64).to_numpy()
+    week = ((sums["week_on"] - panel.first_week_on).dt.total_days() // 7).to_numpy()
+    place = sums["place"].replace_strict(at, default=-1, return_dtype=pl.Int64).fill_null(-1).to_numpy()
     inside = (week >= 0) & (week < panel.weeks_n)
-    shape = (len(panel.places) + 1, panel.weeks_n)
-    sums = []
-    for what in (np.ones_like(value), value, value if share else value**2):
-        one = np.zeros(shape)
-        known = inside & (place >= 0)
-        np.add.at(one, (place[known], week[known]), what[known])
-        np.add.at(one[-1], week[inside], what[inside])
-        sums.append(one)
-    return Series(*sums)
+    known = inside & (place >= 0)
+
+    def laid(values: Floats) -> Floats:
+        one = np.zeros((len(panel.places) + 1, panel.weeks_n))
+        np.add.at(one, (place[known], week[known]), values[known])
+        np.add.at(one[-1], week[inside], values[inside])
+        return one
+
+    total = laid(sums["total"].to_numpy())
+    return Series(laid(sums["n"].to_numpy()), total, total)
 
 
 def shift(series: Series, weeks: Weeks, *, share: bool) -> Shift:

@@ -15,9 +15,14 @@ from cloudmap.access.audience import Audience
 from cloudmap.access.scope import narrowed
 from cloudmap.dashboard.guard import audience, gate_of
 from cloudmap.dashboard.listen import Door, listening
-from cloudmap.dashboard.site import make_app
+from cloudmap.dashboard.pages import PAGES
+from cloudmap.dashboard.shell import shell
+from cloudmap.dashboard.site import make_app, view_data
+from cloudmap.dashboard.standing import standing
+from cloudmap.dashboard.text import words
+from cloudmap.dashboard.view import read_view
 from cloudmap.dashboard.visit import visit
-from cloudmap.errors import AccessError
+from cloudmap.errors import AccessError, CloudmapError
 from cloudmap.pipeline import read
 
 if TYPE_CHECKING:
@@ -125,8 +130,23 @@ def serve(
     stop = Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda _number, _frame: stop.set())
-    with running(make_app(newest_reader(city), gate, city), door=door):
+    current = newest_reader(city)
+    _prepare(current)
+    with running(make_app(current, gate, city), door=door):
         stop.wait()
+
+
+def _prepare(current: Callable[[], Reader]) -> None:
+    """Work the first view out before anybody can ask for it: most of it (sums of all cases, say) serves every other view too."""
+    try:
+        reader = current()
+        view = read_view("", reader)
+        view_data(view, reader, "")
+        shell(view, reader)
+        standing(view, reader, words(view.lang))
+        PAGES[view.page].content(view, reader, words(view.lang))
+    except CloudmapError:
+        return  # nothing is loaded or analysed yet; the page says so in words
 
 
 def serve_once(city: City, *, host: str = "127.0.0.1", port: int = 8050) -> list[str]:
