@@ -193,8 +193,15 @@ def serve(
     from cloudmap.dashboard.app import serve as serve_page
 
     opened = open_city(city)
-    out.print(f"{opened.city.name_zh} {opened.city.name_en}: {'https' if cert else 'http'}://{host}:{port}  (Ctrl-C ends it)")
-    serve_page(opened, host=host, port=port, cert=cert, key=key, proxy=behind_proxy)
+    name = f"{opened.city.name_zh} {opened.city.name_en}"
+    working = out.status(f"{name}: working out the first view")
+
+    def ready() -> None:
+        working.stop()
+        out.print(f"{name}: {'https' if cert else 'http'}://{host}:{port}  (Ctrl-C ends it)")
+
+    with working:
+        serve_page(opened, host=host, port=port, cert=cert, key=key, proxy=behind_proxy, ready=ready)
 
 
 @app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -53,8 +53,8 @@ REPLICATES: Final = 199
 """Tables drawn for a scan that somebody waits for; the Gumbel tail beside tells smaller p."""
 
 LAID_KEPT: Final = 16
-LAID_MOST: Final = 2_500_000
-"""How many layers' counts are kept laid out by place and week, and of how many numbers each at the most: 20 MB."""
+LAID_MOST: Final = 8_000_000
+"""How many layers' counts are kept laid out by place and week, and of how many numbers each at the most: 32 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,16 +214,17 @@ class Statistics:
         reader = self._reader
         codes = reader.codes(category, "count" if every else "hotspot")
         first, last = self._weeks(period_id)
-        counts: pl.DataFrame | npt.NDArray[np.int64] = reader.cube(layer_id, day)
+        counts: pl.DataFrame | npt.NDArray[np.integer[Any]] = reader.cube(layer_id, day)
         weeks_n = ((reader.last_week_on - first).days // 7) + 1
         if last <= reader.last_week_on and len(self._grounds(layer_id, day).places) * weeks_n <= LAID_MOST:
             counts = self._laid(layer_id, day, tuple(codes), first)
         return self.known.panel(counts, self._grounds(layer_id, day), category=category, codes=codes, weeks=(first, last))
 
-    def _lay(self, layer_id: str, day: date | None, codes: tuple[str, ...], first: date) -> npt.NDArray[np.int64]:
+    def _lay(self, layer_id: str, day: date | None, codes: tuple[str, ...], first: date) -> npt.NDArray[np.int32]:
         """Lay the counts of a layer out up to the last week there is: panels of all periods are its first columns."""
         reader = self._reader
-        return dense_counts(reader.cube(layer_id, day), self._grounds(layer_id, day).places, first, reader.last_week_on, codes)
+        counts = dense_counts(reader.cube(layer_id, day), self._grounds(layer_id, day).places, first, reader.last_week_on, codes)
+        return counts.astype(np.int32)
 
     def group_panels(self, layer_id: str, period_id: str, *, day: date | None = None) -> list[Panel]:
         """Lay every group of categories out that may be judged: not those of restricted ones, nor of such as are never scored."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -215,7 +215,7 @@ class Ground:
 
 
 def build_panel(
-    cube: pl.DataFrame | npt.NDArray[np.int64],
+    cube: pl.DataFrame | npt.NDArray[np.integer[Any]],
     ground: Ground,
     *,
     category: str,
@@ -250,7 +250,7 @@ def build_panel(
     """
     first, last = weeks
     weeks_n = (last - first).days // 7 + 1
-    laid = dense_counts(cube, ground.places, first, last, codes) if isinstance(cube, pl.DataFrame) else cube[:, :weeks_n].copy()
+    laid = dense_counts(cube, ground.places, first, last, codes) if isinstance(cube, pl.DataFrame) else cube[:, :weeks_n].astype(np.int64)
     exposure = None
     if ground.exposure is not None:
         known = pl.DataFrame({"place": ground.places}, schema={"place": pl.String}).join(
@@ -321,7 +321,7 @@ class ReportingWeeks:
 
     def panel(
         self,
-        cube: pl.DataFrame | npt.NDArray[np.int64],
+        cube: pl.DataFrame | npt.NDArray[np.integer[Any]],
         ground: Ground,
         *,
         category: str,

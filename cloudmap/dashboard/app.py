@@ -105,6 +105,7 @@ def serve(
     cert: Path | None = None,
     key: Path | None = None,
     proxy: str | None = None,
+    ready: Callable[[], None] | None = None,
 ) -> None:
     """Serve a city's dashboard until the process is told to stop; requests under way are answered first, for `STOP_S` at most.
 
@@ -119,6 +120,8 @@ def serve(
         PEM files: then TLS is spoken.
     proxy : str, optional
         Address of the proxy that speaks TLS before this server.
+    ready : callable, optional
+        Called once the server answers: the first view is worked out before.
 
     Raises
     ------
@@ -131,8 +134,12 @@ def serve(
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda _number, _frame: stop.set())
     current = newest_reader(city)
-    _prepare(current)
-    with running(make_app(current, gate, city), door=door):
+    app = make_app(current, gate, city)
+    with app.server.app_context():
+        _prepare(current)
+    with running(app, door=door):
+        if ready is not None:
+            ready()
         stop.wait()
 
 

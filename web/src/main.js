@@ -106,6 +106,21 @@ function mirror(view, config) {
   mirrorRows(view.shown);
 }
 
+const LEAFING_MS = 200;
+
+/** Ask for what stands beside the map, where it is not there already. */
+function askBeside(view) {
+  const standing = JSON.stringify(view.standing);
+  if (view.page === "cloud" && (standing !== lastStanding || !document.getElementById("standing")?.childElementCount)) {
+    lastStanding = standing;
+    set("standing-view", { data: view.standing });
+  }
+  const panel = JSON.stringify(view.panel);
+  if (panel === lastPanel && document.getElementById("panel")?.childElementCount) return;
+  lastPanel = panel;
+  set("panel-view", { data: view.panel });
+}
+
 const CHANGES = {
   // A resolution that is chosen stays, except where only tiles can show it.
   layer: (next, value, view, config) => value && value !== view.layer && Object.assign(next, { layer: value, place: "", auto: config.layers.find((one) => one.id === value)?.tiles ? "1" : "" }),
@@ -177,20 +192,19 @@ dash.cloudmap = {
       return unchanged();
     }
     const map = mapFor(config);
-    if (map?.view?.key === view.map.key) document.documentElement.dataset.ready = view.map.key;
-    if (map && map.view?.key !== view.map.key) {
+    if (!map) askBeside(view);
+    else if (map.view?.key === view.map.key) {
+      document.documentElement.dataset.ready = view.map.key;
+      askBeside(view);
+    } else {
+      // One processor answers both: after a click the map comes first, and who leafs through periods waits for no panel in between.
+      const first = !lastPanel;
+      if (first) askBeside(view);
       const same = map.view?.layer === view.layer;
-      map.show(view.map).then(() => view.place && !same && map.reveal(view.place));
+      const drawn = () => setTimeout(() => seen === view && askBeside(view), LEAFING_MS);
+      map.show(view.map, first ? undefined : drawn).then(() => view.place && !same && map.reveal(view.place));
     }
-    const standing = JSON.stringify(view.standing);
-    if (view.page === "cloud" && (standing !== lastStanding || !document.getElementById("standing")?.childElementCount)) {
-      lastStanding = standing;
-      set("standing-view", { data: view.standing });
-    }
-    const panel = JSON.stringify(view.panel);
-    if (panel === lastPanel && document.getElementById("panel")?.childElementCount) return unchanged();
-    lastPanel = panel;
-    return view.panel;
+    return unchanged();
   },
 
   /** The content of a page without a map stands. */

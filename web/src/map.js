@@ -139,8 +139,8 @@ export class CloudMap {
     return this.geometry.get(id);
   }
 
-  /** Draw a view; the promise ends when it is on the screen. A newer call overtakes an older one. */
-  async show(view) {
+  /** Draw a view; the promise ends when it is on the screen, `drawn` is called once it is, or cannot be. A newer call overtakes an older one. */
+  async show(view, drawn = () => {}) {
     this.turn += 1;
     const turn = this.turn;
     delete root.dataset.ready;
@@ -169,10 +169,12 @@ export class CloudMap {
       await this.settled();
       if (turn !== this.turn) return;
       root.dataset.ready = view.key;
+      drawn();
     } catch (error) {
       if (turn !== this.turn) return;
       console.warn(`map: ${error.message}`);
       this.chrome.say(this.config.words["map.failed"], () => this.show(view));
+      drawn();
       root.dataset.failed = view.key;
     } finally {
       if (turn === this.turn) this.chrome.busy(false);
