@@ -22,9 +22,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.client import HTTPConnection
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -196,7 +199,19 @@ def filters(city: Path, browser: Browser) -> None:
     reader = read(open_city(city))
     rng = random.Random(6)
     categories = [one.code for one in reader.categories() if not one.restricted and one.scored]
+    periods = {weeks_n: periods_of(city, weeks_n)[:40] for weeks_n in (1, 4, 13, 52)}
     answers: list[float] = []
+
+    def filtered(page: Page, pause_s: float) -> list[float]:
+        times = []
+        for _ in range(100):
+            fields = {
+                "category": rng.choice(categories), "period": rng.choice(periods[rng.choice(list(periods))]),
+                "measure": rng.choice(("count", "ratio", "hotspot")), "layer": rng.choice(("cell_8", "cell_9", "unit_street", "unit_grid")),
+            }  # fmt: skip
+            times.append(changed(page, **fields))
+            time.sleep(pause_s)
+        return times
 
     def note(answer: Any) -> None:
         if "/map/values" in answer.url:
@@ -206,27 +221,23 @@ def filters(city: Path, browser: Browser) -> None:
     with serving(city), page_of(browser) as page:
         opened(page)
         page.on("response", note)
-        times = []
-        for _ in range(100):
-            weeks_n = rng.choice((1, 4, 13, 52))
-            fields = {
-                "category": rng.choice(categories), "period": rng.choice(periods_of(city, weeks_n)[:40]),
-                "measure": rng.choice(("count", "ratio", "hotspot")), "layer": rng.choice(("cell_8", "cell_9", "unit_street", "unit_grid")),
-            }  # fmt: skip
-            times.append(changed(page, **fields))
-        print(f"filters, the server's answer: {spread(answers)}")
-        print(f"filters, to the drawn map:    {spread(times)}")
+        for pause_s in (0.0, 2.0):
+            answers.clear()
+            times = filtered(page, pause_s)
+            how = f"{pause_s:.0f} s to look between" if pause_s else "without a pause, panels of the one before under way"
+            print(f"filters, {how}: the server's answer {spread(answers)}")
+            print(f"  to the drawn map: {spread(times)}")
 
 
 def users(city: Path, _: Browser) -> None:
-    """Twenty people, each a thread of requests with a pause of a second in the mean."""
+    """Twenty people, each a thread of requests (all that a page asks for after a click) with pauses of two seconds in the mean."""
     from cloudmap.city import open_city
     from cloudmap.pipeline import read
 
     reader = read(open_city(city))
     categories = [one.code for one in reader.categories() if not one.restricted and one.scored]
     choice = [one.id for one in reader.periods()][:60]
-    times: list[float] = []
+    times: dict[str, list[float]] = defaultdict(list)
     errors: list[str] = []
 
     def clicks(seed: int, until: float) -> None:
@@ -238,19 +249,23 @@ def users(city: Path, _: Browser) -> None:
                 "layer": rng.choice(("cell_8", "cell_9", "unit_street", "unit_grid", "unit_microgrid")),
                 "lang": rng.choice(("zh-Hans", "en")),
             }  # fmt: skip
-            for method, path, body in requests_of(fields):
+            view: dict[str, Any] = {}
+            for what in ("view", "values", "numbers", "weeks", "panel", "standing"):
+                method, path, body = request_of(what, fields, view)
                 begun = time.perf_counter()
                 try:
                     connection.request(method, path, body=body, headers={"Content-Type": "application/json"} if body else {})
                     answer = connection.getresponse()
-                    answer.read()
+                    told = answer.read()
                     if answer.status not in (200, 204):
-                        errors.append(f"{answer.status} {path}")
+                        errors.append(f"{answer.status} {what} {path}")
+                    elif what == "view":
+                        view = json.loads(told)["response"]["view"]["data"]
                 except OSError as error:
                     errors.append(f"{error} {path}")
                     connection = HTTPConnection("127.0.0.1", PORT, timeout=60)
-                times.append(time.perf_counter() - begun)
-            time.sleep(rng.expovariate(1.0))
+                times[what].append(time.perf_counter() - begun)
+            time.sleep(rng.expovariate(0.5))
 
     with serving(city) as server:
         memory: list[tuple[float, float]] = []
@@ -262,26 +277,40 @@ def users(city: Path, _: Browser) -> None:
             memory.append((time.monotonic() - begun, server.memory_info().rss / 1e6))
             time.sleep(2)
         marks = [next(mb for at, mb in memory if at >= second) for second in (30, 60, 90)] + [memory[-1][1]]
-        print(f"20 users, 120 s: {len(times)} answers, {len(errors)} errors {errors[:3]}; an answer {spread(times)}")
+        print(f"20 users, 120 s: {sum(map(len, times.values()))} answers, {len(errors)} errors {errors[:3]}")
+        for what, answers in times.items():
+            print(f"  {what}: {spread(answers)}")
         print(f"  memory of the server at 30, 60, 90, 120 s: {', '.join(f'{mb:,.0f}' for mb in marks)} MB")
 
 
-def requests_of(fields: dict[str, str]) -> list[tuple[str, str, str | None]]:
-    """What a page asks for after one click: the view, the map's values, the numbers behind them, the panel."""
-    query = urlencode(fields)
-    view = {
-        "output": "..view.data...shell.children..",
-        "outputs": [{"id": "view", "property": "data"}, {"id": "shell", "property": "children"}],
-        "inputs": [{"id": "url", "property": "search", "value": f"?{query}"}],
-        "changedPropIds": ["url.search"],
-        "state": [{"id": "view", "property": "data", "value": None}],
-    }
-    return [
-        ("POST", "/_dash-update-component", json.dumps(view)),
-        ("GET", f"/map/values?{query}", None),
-        ("GET", f"/map/numbers?{query}", None),
-        ("GET", "/map/weeks?" + urlencode({"category": fields["category"], "within": ""}), None),
-    ]
+def request_of(what: str, fields: dict[str, str], view: dict[str, Any]) -> tuple[str, str, str | None]:
+    """What a page asks for after one click: the view; then the map's values and numbers, the weeks, and the two panels."""
+    update = "/_dash-update-component"
+    if what == "view":
+        search = {"id": "url", "property": "search", "value": f"?{urlencode(fields)}"}
+        outputs = [{"id": "view", "property": "data"}, {"id": "shell", "property": "children"}]
+        state = [{"id": "view", "property": "data", "value": None}]
+        asked = {
+            "output": "..view.data...shell.children..",
+            "outputs": outputs,
+            "inputs": [search],
+            "changedPropIds": ["url.search"],
+            "state": state,
+        }
+        return "POST", update, json.dumps(asked)
+    if what in ("panel", "standing"):
+        given = {"id": f"{what}-view", "property": "data", "value": view[what]}
+        outputs_of = {"id": what, "property": "children"}
+        asked = {"output": f"{what}.children", "outputs": outputs_of, "inputs": [given], "changedPropIds": [f"{what}-view.data"]}
+        return "POST", update, json.dumps(asked)
+    return "GET", view["map"][what], None
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Tells nothing of what it hands out."""
+
+    def log_message(self, *_: Any) -> None:
+        pass
 
 
 def plotly_beside(city: Path, browser: Browser) -> None:
@@ -296,7 +325,7 @@ def plotly_beside(city: Path, browser: Browser) -> None:
     shapes = reader.geometry("cell_10")[["place", "geometry"]]
     counts = [reader.values("cell_10", "ALL", one, "count").table for one in periods_of(city, 4)[:4]]
     order = list(shapes["place"])
-    values = [[dict(zip(one["place"], one["value"], strict=True))[place] for place in order] for one in counts]
+    values = [list(map(dict(zip(one["place"], one["value"], strict=True)).get, order)) for one in counts]
     west, south, east, north = shapes.total_bounds
     figure = go.Figure(
         go.Choroplethmap(
@@ -314,10 +343,19 @@ def plotly_beside(city: Path, browser: Browser) -> None:
     folder.mkdir(exist_ok=True)
     (folder / "plotly.js").write_text(plotly.offline.get_plotlyjs(), encoding="utf-8")
     body = "<div id=map style='width:1900px;height:1000px'></div><script src=plotly.js></script>"
-    (folder / "map.html").write_text(f"<meta charset=utf-8>{body}<script>const figure={figure.to_json()};</script>", encoding="utf-8")
-    with page_of(browser) as page:
-        page.goto((folder / "map.html").resolve().as_uri())
-        idle = "() => new Promise(done => document.querySelector('#map')._fullLayout.map._subplot.map.once('idle', done))"
+    (folder / "map.html").write_text(
+        f"<link rel=icon href=data:,><meta charset=utf-8>{body}<script>const figure={figure.to_json()};</script>", encoding="utf-8"
+    )
+    # From a file its workers never start.
+    handler = partial(QuietHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, page_of(browser) as page:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page.goto(f"http://127.0.0.1:{server.server_port}/map.html")
+        idle = """() => new Promise(done => {
+            const { map } = document.querySelector('#map')._fullLayout.map._subplot;
+            map.once('idle', () => done(true));
+            map.triggerRepaint();
+        })"""
         begun = time.perf_counter()
         page.evaluate("() => Plotly.newPlot('map', figure.data, figure.layout)")
         page.evaluate(idle)
@@ -329,6 +367,7 @@ def plotly_beside(city: Path, browser: Browser) -> None:
             page.evaluate(idle)
             times.append(time.perf_counter() - begun)
         print(f"plotly choroplethmap, recoloured: {spread(times)}")
+        server.shutdown()
 
 
 def write_wide(folder: Path) -> None:
