@@ -93,6 +93,13 @@ class Visitor:
         drawn = "before => { const key = document.documentElement?.dataset.ready; return key && key !== before && key; }"
         return str(self.page.wait_for_function(drawn, arg=before).json_value())
 
+    def beside(self) -> None:
+        """Wait until what stands beside the map is of the same view."""
+        under_way = (
+            "body[data-behind~=panel], body[data-behind~=standing], #panel[data-dash-is-loading=true], #standing[data-dash-is-loading=true]"
+        )
+        self.page.wait_for_function("under_way => !document.querySelector(under_way)", arg=under_way)
+
     def key(self) -> str:
         return str(self.page.evaluate("() => document.documentElement.dataset.ready"))
 

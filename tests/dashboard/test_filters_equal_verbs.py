@@ -99,9 +99,7 @@ class Page:
             "fields => Object.entries(fields).every(([name, one]) => (new URLSearchParams(location.search).get(name) ?? one) === one)",
             arg={name: value for name, value in asked.fields.items() if value},
         )
-        self.visitor.page.wait_for_function(
-            "() => !document.querySelector('#panel[data-dash-is-loading=true], #standing[data-dash-is-loading=true]')"
-        )
+        self.visitor.beside()
 
     def text(self, selector: str) -> str | None:
         found = self.visitor.page.locator(selector)

@@ -108,17 +108,28 @@ function mirror(view, config) {
 
 const LEAFING_MS = 200;
 
+/** What beside the map is not of this view: the panel, on the first page also how the city stands. */
+function behind(view) {
+  const there = (id) => document.getElementById(id)?.childElementCount;
+  const old = [];
+  if (view.page === "cloud" && (JSON.stringify(view.standing) !== lastStanding || !there("standing"))) old.push("standing");
+  if (JSON.stringify(view.panel) !== lastPanel || !there("panel")) old.push("panel");
+  return old;
+}
+
 /** Ask for what stands beside the map, where it is not there already. */
 function askBeside(view) {
-  const standing = JSON.stringify(view.standing);
-  if (view.page === "cloud" && (standing !== lastStanding || !document.getElementById("standing")?.childElementCount)) {
-    lastStanding = standing;
+  const old = behind(view);
+  if (old.includes("standing")) {
+    lastStanding = JSON.stringify(view.standing);
     set("standing-view", { data: view.standing });
   }
-  const panel = JSON.stringify(view.panel);
-  if (panel === lastPanel && document.getElementById("panel")?.childElementCount) return;
-  lastPanel = panel;
-  set("panel-view", { data: view.panel });
+  if (old.includes("panel")) {
+    lastPanel = JSON.stringify(view.panel);
+    set("panel-view", { data: view.panel });
+  }
+  // From here on Dash itself marks what is under way.
+  setTimeout(() => { if (seen === view) document.body.dataset.behind = ""; }, 50);
 }
 
 const CHANGES = {
@@ -200,6 +211,7 @@ dash.cloudmap = {
       // One processor answers both: after a click the map comes first, and who leafs through periods waits for no panel in between.
       const first = !lastPanel;
       if (first) askBeside(view);
+      else document.body.dataset.behind = behind(view).join(" ");
       const same = map.view?.layer === view.layer;
       const drawn = () => setTimeout(() => seen === view && askBeside(view), LEAFING_MS);
       map.show(view.map, first ? undefined : drawn).then(() => view.place && !same && map.reveal(view.place));
