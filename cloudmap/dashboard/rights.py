@@ -35,6 +35,8 @@ ROUTES: Final[Mapping[str, Need]] = {
     "map_points": "rows",
     "map_table": "take",
     "map_base": "see",
+    "take_brief": "take",
+    "take_layer": "take",
     "signin.enter": "anyone",
     "signin.style": "anyone",
     "signin.icon": "anyone",

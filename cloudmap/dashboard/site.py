@@ -17,6 +17,7 @@ from cloudmap.dashboard.filling import SHEETS, register_content
 from cloudmap.dashboard.guard import Gate, protect
 from cloudmap.dashboard.maps import Maps, addresses
 from cloudmap.dashboard.shell import empty_shell, frame, shell
+from cloudmap.dashboard.taking import Taking
 from cloudmap.dashboard.text import DEFAULT, LANGUAGES, words
 from cloudmap.dashboard.view import View, read_view
 from cloudmap.errors import CloudmapError
@@ -114,6 +115,7 @@ def make_app(source: Reader | Callable[[], Reader], gate: Gate | None = None, ci
     _register_address(app, current)
     register_content(app, current)
     Maps(current).register(app.server)
+    Taking(current).register(app.server)
     basemap.register(app.server, current)
     protect(app, gate, basemap.outside_hosts(city) if city else ())
     return app

@@ -1,4 +1,4 @@
-"""What can be taken along: the table of the view, the map as a picture, the page on paper, and the commands for documents and layers."""
+"""What can be taken along: the table of the view, the map as a picture, the page on paper, briefings, layers, and their commands."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from cloudmap.dashboard.drawing import period_words
 from cloudmap.dashboard.ground import ground, name_of
 from cloudmap.dashboard.guard import viewer
 from cloudmap.dashboard.tables import FIELDS
+from cloudmap.dashboard.taking import DOCUMENT_FORMATS, KINDS, LAYER_FORMATS, LAYERS, document_address, layer_address
 
 if TYPE_CHECKING:
     from cloudmap.access.reader import Reader
@@ -63,10 +64,34 @@ def content(view: View, reader: Reader, say: Words) -> Any:
         facts,
         buttons,
     ]
-    return html.Div(
-        [*head, html.H2(say("export.commands")), html.P(say("export.commands.intro"), className="cm-prose"), *_lines(view, reader, say)],
-        className="cm-ledger",
-    )
+    commands = html.Details([
+        html.Summary(say("export.commands")), html.P(say("export.commands.intro"), className="cm-prose"), *_lines(view, reader, say),
+    ])  # fmt: skip
+    files = _files(view, say) if who is not None and who.may("take") else []
+    return html.Div([*head, *files, commands], className="cm-ledger")
+
+
+def _files(view: View, say: Words) -> list[Any]:
+    """Offer briefings and layers, each in the formats that there are."""
+    briefings = [(say(f"take.brief.{kind}"), [(form, document_address(view, kind, form)) for form in DOCUMENT_FORMATS]) for kind in KINDS]
+    layers = [(say(f"take.layer.{what}"), [(form, layer_address(view, what, form)) for form in LAYER_FORMATS]) for what in LAYERS]
+    return [
+        html.H2(say("take.briefs")),
+        html.P(say("take.briefs.intro"), className="cm-prose"),
+        _offers(briefings, "take-briefs", say),
+        html.H2(say("take.layers")),
+        html.P(say("take.layers.intro"), className="cm-prose"),
+        _offers(layers, "take-layers", say),
+    ]
+
+
+def _offers(rows: list[tuple[str, list[tuple[str, str]]]], identity: str, say: Words) -> Any:
+    def link(name: str, form: str, address: str) -> Any:
+        label: dict[str, Any] = {"aria-label": f"{name} {say(f'take.as.{form}')}"}
+        return html.Td(html.A(say(f"take.as.{form}"), href=address, className="cm-link", **label))
+
+    body = [html.Tr([html.Th(name, scope="row"), *(link(name, *one) for one in offered)]) for name, offered in rows]
+    return html.Table(html.Tbody(body), id=identity, className="cm-offers")
 
 
 def _lines(view: View, reader: Reader, say: Words) -> list[Any]:
