@@ -205,6 +205,7 @@ def test_ends_are_typed_by_keyboard(fake_visitor: Visitor, fake: FakeReader) -> 
         type_date(fake_visitor, "last", wrong)
         assert page.locator("#end-last").get_attribute("aria-invalid") == "true"
     assert period_of(fake_visitor) == "2018-08-10"
+    fake_visitor.beside()
     total = int(fake.counts("unit_street", "ALL", "2018-08-10")["n"].sum())
     assert page.locator(".cm-headline strong").inner_text().replace(",", "") == str(total)
 

@@ -35,9 +35,9 @@ def test_small_and_live_parts_stay_components() -> None:
     assert [type(one) for one in lighten([html.P("a"), "b"])] == [html.P, str]
 
 
-def test_no_page_holds_more_components_than_a_browser_can_compare(visitor: Visitor) -> None:
+def test_no_page_holds_more_components_than_a_browser_can_compare(fake_visitor: Visitor) -> None:
     """Names are text (one of them is an attack), numbers lead on, and what is built can be counted."""
-    seen: list[int] = []
+    visitor, seen = fake_visitor, list[int]()
 
     def counted(answer: Any) -> None:
         if "/_dash-update-component" in answer.url and answer.status == 200:

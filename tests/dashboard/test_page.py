@@ -9,12 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 import polars as pl
 import pytest
 
-from cloudmap.dashboard.app import running
 from cloudmap.dashboard.legend import FIRST
-from cloudmap.dashboard.site import make_app
 from cloudmap.dashboard.text import number, words
 from cloudmap.dashboard.view import default_view, read_view
-from tests.dashboard.conftest import WALL, Visitor, visit_with
+from tests.dashboard.conftest import Visitor
 from tests.dashboard.fake_reader import EVIL, FakeReader
 
 pytestmark = pytest.mark.browser
@@ -101,8 +99,8 @@ def test_drive_measure_category_period_layer_click_and_language(visitor: Visitor
     assert (query["layer"], query["category"], query["place"], query["lang"]) == (["unit_street"], ["FC02"], [row["place"]], ["en"])
 
 
-def test_the_overview_closes_and_its_rows_lead_to_places(visitor: Visitor, reader: Any) -> None:
-    page = visitor.page
+def test_the_overview_closes_and_its_rows_lead_to_places(fake_visitor: Visitor, fake: FakeReader) -> None:
+    visitor, reader, page = fake_visitor, fake, fake_visitor.page
     visitor.open()
     view = default_view(reader)
     table = reader.values(view.layer, view.category, view.period, "count").table
@@ -224,17 +222,3 @@ def test_a_phone_shows_map_numbers_and_pickers_without_sideways_scrolling(phone:
     page.touchscreen.tap(point["x"], point["y"])
     phone.ready(before)
     page.wait_for_selector("#place-total")
-
-
-def test_twenty_two_thousand_cells_are_recoloured_fast(browser: Any) -> None:
-    reader = FakeReader(resolutions=(10,))
-    with running(make_app(reader)) as port:
-        for visitor in visit_with(browser, port, WALL):
-            visitor.open()
-            assert len(visitor.state()["codes"]) > 22_000
-            spent = []
-            for _ in range(3):
-                visitor.press("#earlier")
-                spent.append(int(visitor.page.evaluate("() => document.documentElement.dataset.recolourMs")))
-            # 0.2 to 0.9 s on two idle cores; the bound leaves room for a busy machine.
-            assert min(spent) < 3_000

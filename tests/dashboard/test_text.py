@@ -13,6 +13,8 @@ from cloudmap.schema import LEDGER_CLASSES, POSITIONS, REPAIRS, STATES
 
 ROOT = Path(cloudmap.dashboard.__file__).parent
 PLAIN_IN_CHINESE = {"H3", "q", "p", "water", "outside", "cloudmap", "load", "analyse", "export", "time", "format", "English"}
+PLAIN_IN_CHINESE |= {"Word", "PDF", "Excel", "GeoPackage", "GeoJSON", "Shapefile", "CSV", "QGIS", "WGS84"}
+"""Names of programs and formats have no Chinese."""
 
 
 def gaps(text: str) -> set[str]:
