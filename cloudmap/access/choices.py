@@ -184,7 +184,7 @@ class Choices(Analysed):
                     names = (zh, en) if kind == "partition" else (f"功能{zh}", f"Functional {en.lower()}")
                     layers.append(PlaceLayer(f"{prefix}_{level}", cast(Any, prefix), level, None, *names, places_n))
         for resolution in self.city.city.resolutions:
-            names = f"H3 {resolution} 级格", f"H3 cells, resolution {resolution}"
+            names = _cell_names(resolution)
             layers.append(PlaceLayer(f"cell_{resolution}", "cell", None, resolution, *names, self.part(f"cover_{resolution}").height))
         for kind, places_n in self.part("water").group_by("kind").len().sort("kind").iter_rows():
             layers.append(PlaceLayer(f"water_{kind}", "water", None, None, *WATER_NAMES[kind], places_n))
@@ -343,3 +343,12 @@ def place_column(layer: PlaceLayer) -> str:
     if layer.kind == "water":
         return "reach"
     return f"cell_{layer.resolution}" if layer.kind == "cell" else f"{layer.kind}_{layer.level}_code"
+
+
+def _cell_names(resolution: int) -> tuple[str, str]:
+    """Name H3 cells by how wide they are: from side to side, in the mean of the world, to two digits."""
+    import h3
+
+    wide = h3.average_hexagon_edge_length(resolution, unit="m") * 3**0.5
+    width = f"{wide / 1000:.2g} {{km}}" if wide >= 950 else f"{float(f'{wide:.2g}'):.0f} {{m}}"
+    return f"蜂窝格（约 {width.format(km='公里', m='米')}）", f"Cells about {width.format(km='km', m='m')} wide"

@@ -42,12 +42,12 @@ def clusters(result: Result, drawing: Drawing) -> list[Any]:
         )
     columns = [
         column("name", say("col.cluster"), width=48, minWidth=48),
-        column("value", say("col.value.hotspot"), flex=1, minWidth=112, tooltipField="value"),
-        column("n", say("col.n"), width=70, **_RIGHT),
-        column("expected", say("col.expected"), width=80, **_RIGHT),
+        column("value", say("col.value.hotspot"), flex=1, minWidth=84, tooltipField="value"),
+        column("weeks", say("col.weeks"), width=178),
+        column("n", say("col.n"), width=62, **_RIGHT),
+        column("expected", say("col.expected"), width=66, **_RIGHT),
         column("ratio", say("col.ratio"), width=64, **_RIGHT),
         column("p", say("col.p"), width=66, headerTooltip=say("tip.p"), **_RIGHT),
-        column("weeks", say("col.weeks"), width=146),
         column("places_n", say("col.places"), width=76, **_RIGHT),
         column("radius", say("col.radius"), width=92, **_RIGHT),
     ]
