@@ -25,6 +25,7 @@ MORE = (
     "page=handling&tab=funnel",
     "page=handling&tab=meetings",
     "page=compare&tab=places",
+    "page=cloud&layer=cell_8&auto=1&period=2018-08-03",
     "page=cloud&layer=unit_grid&place=gr150",
     "page=cloud&layer=unit_grid&within=unit_street~st004&breaks=jenks&shown=heat.names",
 )

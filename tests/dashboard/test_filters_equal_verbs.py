@@ -310,6 +310,21 @@ def test_fifty_filters_show_what_the_verbs_compute(page: Page, filters: list[Fil
     assert answered >= 0.6 * FILTERS
 
 
+@pytest.mark.parametrize("period", ["2018-02", "2018-03-07", "2018-03-03--2018-04-19"])
+def test_a_month_a_day_and_days_of_one_s_own_show_what_the_verbs_compute(page: Page, notebook: Notebook, period: str) -> None:
+    told = 0
+    for name, measure, layer in (("cloud", "count", "unit_grid"), ("hotspots", "hotspot", "cell_9")):
+        asked = Filter(name, layer, measure, "ALL", period, "")
+        page.turn(asked)
+        truth = notebook.table(asked)
+        assert truth is not None
+        check_card(page, asked, truth, notebook)
+        check_legend(page, asked, truth)
+        check_rows(page, asked, truth)
+        told += int(truth["n"].sum())
+    assert told > 0
+
+
 @pytest.mark.parametrize(
     ("page_id", "measure", "layer"), [("cloud", "count", "unit_grid"), ("hotspots", "hotspot", "cell_9"), ("water", REACH, "water")]
 )
