@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -43,11 +43,11 @@ def clusters(result: Result, drawing: Drawing) -> list[Any]:
     columns = [
         column("name", say("col.cluster"), width=48, minWidth=48),
         column("value", say("col.value.hotspot"), flex=1, minWidth=84, tooltipField="value"),
-        column("weeks", say("col.weeks"), width=178),
-        column("n", say("col.n"), width=62, **_RIGHT),
-        column("expected", say("col.expected"), width=66, **_RIGHT),
-        column("ratio", say("col.ratio"), width=64, **_RIGHT),
-        column("p", say("col.p"), width=66, headerTooltip=say("tip.p"), **_RIGHT),
+        column("weeks", say("col.weeks"), width=146),
+        column("n", say("col.n"), width=60, **_RIGHT),
+        column("expected", say("col.expected"), width=62, **_RIGHT),
+        column("ratio", say("col.ratio"), width=58, **_RIGHT),
+        column("p", say("col.p"), width=62, headerTooltip=say("tip.p"), **_RIGHT),
         column("places_n", say("col.places"), width=76, **_RIGHT),
         column("radius", say("col.radius"), width=92, **_RIGHT),
     ]
@@ -56,8 +56,9 @@ def clusters(result: Result, drawing: Drawing) -> list[Any]:
 
 
 def _weeks(first: date, last: date) -> str:
-    """Write a span of weeks; the year of its end only where it is another one."""
-    return f"{first} – {last:%m-%d}" if first.year == last.year else f"{first} – {last}"
+    """Write a span of weeks, named by their Mondays, to its last day; the year of its end only where it is another one."""
+    end = last + timedelta(days=6)
+    return f"{first} – {end:%m-%d}" if first.year == end.year else f"{first} – {end}"
 
 
 def alarms(result: Result, drawing: Drawing) -> list[Any]:

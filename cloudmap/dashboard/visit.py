@@ -36,13 +36,15 @@ def visit(port: int, *, host: str = "127.0.0.1", timeout_s: float = 300.0) -> li
     connection = HTTPConnection(host, port, timeout=timeout_s)
     visited: list[str] = []
 
-    def get(path: str, body: str | None = None) -> str:
+    def get(path: str, body: str | None = None, *, first_bytes: int = 0) -> str:
         headers = {"Content-Type": "application/json"} if body else {}
+        headers |= {"Range": f"bytes=0-{first_bytes - 1}"} if first_bytes else {}
         connection.request("POST" if body else "GET", path, body=body, headers=headers)
         answer = connection.getresponse()
         content = answer.read()
-        if answer.status != 200:
-            raise StoreError(f"http://{host}:{port}{path}: answer {answer.status} where 200 is due; see the log of the dashboard")
+        due = 206 if first_bytes else 200
+        if answer.status != due:
+            raise StoreError(f"http://{host}:{port}{path}: answer {answer.status} where {due} is due; see the log of the dashboard")
         visited.append(path)
         return content.decode("utf-8", "replace")
 
@@ -54,6 +56,8 @@ def visit(port: int, *, host: str = "127.0.0.1", timeout_s: float = 300.0) -> li
         view, config = _first_view(get)
         for layer in config["layers"]:
             get(layer.get("tiles", layer["url"]))
+        if base := (config.get("basemap") or {}).get("url"):
+            get(base, first_bytes=127)  # the file may hold a country
         for layer_id, measure in _maps(config):
             query = f"layer={layer_id}&measure={measure}&category={view['category']}&period={view['period']}&lang={view['lang']}"
             get(f"/map/values?{query}")

@@ -24,6 +24,7 @@ from cloudmap.dashboard.shell import map_config
 from cloudmap.dashboard.site import make_app
 from cloudmap.dashboard.text import LANGUAGES, words
 from cloudmap.dashboard.view import read_view
+from cloudmap.dashboard.visit import visit
 from cloudmap.geo.basemap_tiles import write_basemap
 from tests.dashboard.conftest import DESK, Visitor, visit_with
 from tests.dashboard.fake_reader import FakeReader
@@ -284,3 +285,7 @@ def test_pictures_are_drawn_too(browser: Any, folder: Path, tmp_path: Path) -> N
         for visitor in visit_with(browser, port, DESK):
             visitor.open("?lang=en&scheme=dark")
             assert base_state(visitor)["kinds"] == ["raster"]
+
+
+def test_a_visit_asks_for_the_file_s_first_bytes(based: FakeReader, based_port: int) -> None:
+    assert address(based.city) in visit(based_port)
