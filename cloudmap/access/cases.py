@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
 import polars as pl
 
 from cloudmap.access.choices import place_column
 from cloudmap.access.disclosure import disclose_reports
+from cloudmap.access.once import once
 from cloudmap.access.scope import scope_columns, within
 from cloudmap.analytics.result import Result
 from cloudmap.errors import AnalysisError
@@ -41,7 +41,7 @@ class Cases:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._frames = lru_cache(maxsize=16)(self._select)
+        self._frames = once(self._select, 16)
 
     def frame(self, category: str, period: AnyPeriod | None = None) -> pl.DataFrame:
         """Return the cases that this audience may sum, opened in a period: rows for statistics only."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
@@ -12,6 +12,7 @@ import polars as pl
 from cloudmap.access.audience import Audience
 from cloudmap.access.choices import OUTSIDE, place_column
 from cloudmap.access.disclosure import disclose
+from cloudmap.access.once import once
 from cloudmap.access.rows import Rows
 from cloudmap.access.statistics import STATISTICS, THRESHOLD, Statistics
 from cloudmap.access.views import (
@@ -55,7 +56,7 @@ class Reader(Rows):
 
     def __init__(self, city: City, store: Store, taxonomy: Taxonomy, audience: Audience | None = None) -> None:
         super().__init__(city, store, taxonomy, audience)
-        self._values = lru_cache(maxsize=256)(self._compute)
+        self._values = once(self._compute, 256)
 
     def values(self, layer_id: str, category: str, period_id: str, measure: Measure, *, on: str | date | None = None) -> Result:
         """Measure every place of a layer.

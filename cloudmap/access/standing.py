@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
 import polars as pl
 
 from cloudmap.access.choices import place_column
+from cloudmap.access.once import once
 from cloudmap.analytics.cube import build_weekly
 from cloudmap.analytics.panel import Panel
 from cloudmap.analytics.result import Result
@@ -38,10 +38,10 @@ class Standing:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._unit_of = lru_cache(maxsize=8)(self._units_of)
-        self._length = lru_cache(maxsize=8)(self._water_lengths)
-        self._beside_water = lru_cache(maxsize=8)(self._water_cube)
-        self._handled = lru_cache(maxsize=8)(self._handled_of)
+        self._unit_of = once(self._units_of, 8)
+        self._length = once(self._water_lengths, 8)
+        self._beside_water = once(self._water_cube, 8)
+        self._handled = once(self._handled_of, 8)
 
     def changes(self, layer_id: str, _category: str, period_id: str) -> Result:
         """Tell for each unit and group of categories what changed beyond chance since the period before."""

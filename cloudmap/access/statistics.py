@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -14,6 +14,7 @@ import polars as pl
 from cloudmap.access.back_tests import back_tested
 from cloudmap.access.cases import Cases
 from cloudmap.access.disclosure import disclose
+from cloudmap.access.once import once
 from cloudmap.access.standing import Standing
 from cloudmap.analytics.cube import mean_severity, total_by_place
 from cloudmap.analytics.panel import Ground, Panel, ReportingWeeks, build_panel, dense_counts, reporting_weeks
@@ -127,9 +128,9 @@ class Statistics:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self.cases, self._standing = Cases(reader), Standing(reader)
-        self._made = lru_cache(maxsize=128)(self._compute)
-        self._grounds = lru_cache(maxsize=16)(self._make_ground)
-        self._laid = lru_cache(maxsize=LAID_KEPT)(self._lay)
+        self._made = once(self._compute, 128)
+        self._grounds = once(self._make_ground, 16)
+        self._laid = once(self._lay, LAID_KEPT)
 
     def result(self, name: str, layer_id: str | None, category: str, period_id: str | None) -> Result:
         """Return a statistic, disclosed for the audience.
