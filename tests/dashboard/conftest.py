@@ -58,9 +58,14 @@ def port(reader: Any) -> Iterator[int]:
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
-    flags = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist", "--no-sandbox"]
     # The map is drawn by the processor, and that is enough: the page around it is put together without a GPU that is not there.
-    flags.append("--disable-gpu-compositing")
+    flags = [
+        "--use-angle=swiftshader",
+        "--enable-unsafe-swiftshader",
+        "--ignore-gpu-blocklist",
+        "--disable-gpu-compositing",
+        "--no-sandbox",
+    ]
     return {"executable_path": "/usr/bin/chromium", "args": flags}
 
 

@@ -87,14 +87,18 @@ def test_a_briefing_is_the_command_s_own_and_written_down(people: Any, tmp_path:
 def test_a_layer_is_the_command_s_own(people: Any, tmp_path: Path, what: str) -> None:
     clients, reader = people
     answer = clients["planner"].get(f"/take/layer/{what}.csv?{query(reader, layer='unit_street')}")
-    if answer.status_code == 409:
-        assert what in ("clusters", "reaches")
-        assert 'href="/?page=exports&amp;lang=en"' in answer.text
-        return
+    assert answer.status_code == 200, answer.text
     layer = "unit_street" if what == "units" else None
     own = export(reader, what, tmp_path / "own.csv", period=reader.default_period.id, layer=layer)
     assert answer.data == own.read_bytes()
     assert newest(reader.city, 2)[1]["user"] == "the.planner"
+
+
+def test_where_there_is_nothing_to_tell_words_say_so_and_lead_back(people: Any) -> None:
+    clients, reader = people
+    answer = clients["planner"].get(f"/take/layer/hotspots.csv?{query(reader, category='LV05')}")
+    assert answer.status_code in (403, 409)
+    assert 'href="/?page=exports&amp;lang=en"' in answer.text
 
 
 def test_an_official_s_documents_name_no_report_of_another_street(people: Any) -> None:

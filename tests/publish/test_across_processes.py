@@ -17,15 +17,12 @@ from cloudmap.publish.briefing import brief
 from cloudmap.publish.layers import export
 
 reader, folder = read(open_city(Path(sys.argv[1]))), Path(sys.argv[2])
-for kind in ("situation",):
-    for form in ("html", "pdf", "xlsx", "docx"):
-        path = brief(reader, kind=kind, format=form, path=folder / f"{kind}.{form}")
-        if form != "docx":
-            print(path.name, sha256(path.read_bytes()).hexdigest())
-            continue
-        with zipfile.ZipFile(path) as parts:
-            for name in parts.namelist():
-                print(path.name, name, sha256(parts.read(name)).hexdigest())
+for form in ("html", "pdf", "xlsx"):
+    path = brief(reader, kind="situation", format=form, path=folder / f"situation.{form}")
+    print(path.name, sha256(path.read_bytes()).hexdigest())
+with zipfile.ZipFile(brief(reader, kind="situation", format="docx", path=folder / "situation.docx")) as parts:
+    for name in parts.namelist():
+        print("situation.docx", name, sha256(parts.read(name)).hexdigest())
 for name in ("cells.gpkg", "cells.geojson", "cells.csv", "units.xlsx", "cells.parquet"):
     path = export(reader, name.partition(".")[0], folder / name)
     print(name, sha256(path.read_bytes()).hexdigest())

@@ -355,11 +355,9 @@ export class CloudMap {
     const ground = await this.need(id);
     if (!this.map.getLayer(`fill-${id}`)) for (const layer of style.valueLayers(id, kind)) this.map.addLayer({ ...layer, ...ground.part }, "slot-fill");
     for (const other of this.painted.keys()) if (other !== id) this.toggle([...VALUE_PARTS, ...PATTERN_PARTS].map((part) => `${part}-${other}`), false);
-    const started = performance.now();
     this.painted.set(id, { codes: this.state(this.map, id, ground, bytes(values.codes), this.painted.get(id)?.codes), part: ground.part });
     this.paint(id, values.styles);
     this.toggle(VALUE_PARTS.map((part) => `${part}-${id}`), true);
-    this.map.once("idle", () => { root.dataset.recolourMs = Math.round(performance.now() - started); });
   }
 
   /** Give a layer its colours and patterns, which follow the classes through the state of each place. */
